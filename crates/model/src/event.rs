@@ -1,0 +1,174 @@
+//! What the broker tells a session.
+
+use crate::destination::{Destination, DestinationKind};
+use crate::id::{DeliveryId, SubscriptionId, Token};
+use crate::message::Message;
+use std::fmt;
+use std::sync::Arc;
+
+/// One event. Events of a session are handled in order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The request with this token is done, as durably as was asked.
+    Confirmed {
+        /// The request's.
+        token: Token,
+    },
+    /// The request was not carried out; nothing of it was.
+    Refused {
+        /// The request's, if it had one.
+        token: Option<Token>,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A message for a subscription.
+    Deliver(Delivery),
+    /// A browser has seen the whole snapshot.
+    BrowseEnd {
+        /// The browser.
+        subscription: SubscriptionId,
+    },
+    /// The broker ended a subscription (its temporary destination died). It is forgotten.
+    SubscriptionEnded {
+        /// Which.
+        subscription: SubscriptionId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Read no more from this connection until `Resume`: what it sends to is full.
+    Pause,
+    /// Read on.
+    Resume,
+    /// The answer to `Request::Inspect`.
+    Inspected {
+        /// The request's.
+        token: Token,
+        /// The facts.
+        report: Box<Report>,
+    },
+    /// The answer to `Request::Purge`.
+    Purged {
+        /// The request's.
+        token: Token,
+        /// How many messages went.
+        messages: u64,
+    },
+}
+
+/// A message on its way to a subscription.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// To which subscription of the session.
+    pub subscription: SubscriptionId,
+    /// Which delivery of that subscription.
+    pub delivery: DeliveryId,
+    /// How often the message was delivered before, to anyone. Above 0 it is a redelivery.
+    pub redeliveries: u32,
+    /// The leaf it comes from where that is not `message.header.destination`.
+    pub destination: Option<Arc<Destination>>,
+    /// The message.
+    pub message: Arc<Message>,
+}
+
+/// Why a request was not carried out: a kind for the protocol's answer, and a sentence for a person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// What the protocol maps.
+    pub kind: RefusalKind,
+    /// Lowercase, no full stop, naming the thing.
+    pub text: String,
+}
+
+/// The kinds of refusal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RefusalKind {
+    /// The destination does not exist, is of a kind that cannot do this, or its name is not valid.
+    InvalidDestination,
+    /// The client id is in use or missing.
+    InvalidClientId,
+    /// The selector does not parse or is too large.
+    InvalidSelector,
+    /// The durable subscription is active, or is not known.
+    DurableInUse,
+    /// Not known: subscription, producer, transaction, delivery.
+    Unknown,
+    /// Already there: subscription, producer, transaction.
+    Duplicate,
+    /// Not allowed to this session.
+    Denied,
+    /// A named limit was reached.
+    LimitReached,
+    /// The journal stopped: nothing more is confirmed.
+    StoreFailed,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Facts about the broker.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Report {
+    /// One row a destination, sorted by kind and name.
+    Destinations(Vec<DestinationReport>),
+    /// The broker.
+    Broker(BrokerReport),
+}
+
+/// Facts about one destination. Counters start with the process.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DestinationReport {
+    /// Kind.
+    pub kind: DestinationKind,
+    /// Name; a durable subscription is shown as its own row under `client:name`.
+    pub name: Arc<str>,
+    /// `Some(topic)` where the row is a durable subscription.
+    pub durable_of: Option<Arc<str>>,
+    /// Messages that are stored and not settled.
+    pub depth: u64,
+    /// Of those, delivered and not settled.
+    pub in_flight: u64,
+    /// Messages that came in.
+    pub enqueued: u64,
+    /// Messages that were consumed.
+    pub dequeued: u64,
+    /// Messages that expired.
+    pub expired: u64,
+    /// Messages that went to the dead-letter queue.
+    pub dead_lettered: u64,
+    /// Messages dropped for a slow topic subscriber.
+    pub discarded: u64,
+    /// Subscriptions.
+    pub consumers: u32,
+    /// Producers.
+    pub producers: u32,
+    /// Bytes held in memory.
+    pub memory_bytes: u64,
+    /// Limit of those.
+    pub memory_limit_bytes: u64,
+}
+
+/// Facts about the broker as a whole.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct BrokerReport {
+    /// Open sessions.
+    pub sessions: u32,
+    /// Subscriptions.
+    pub subscriptions: u32,
+    /// Destinations.
+    pub destinations: u32,
+    /// Bytes of messages held in memory.
+    pub memory_bytes: u64,
+    /// Limit of those.
+    pub memory_limit_bytes: u64,
+    /// Messages that came in.
+    pub enqueued: u64,
+    /// Messages that were consumed.
+    pub dequeued: u64,
+    /// Bytes in journal segments.
+    pub journal_bytes: u64,
+    /// Journal segments.
+    pub journal_segments: u32,
+}

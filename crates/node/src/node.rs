@@ -1,0 +1,69 @@
+//! The node: broker and journal, stepped together.
+
+use ferrymq_broker::{Broker, Effects, Fetch};
+use ferrymq_model::{Message, Now, Request, SessionId};
+use ferrymq_storage::{Batch, Journal};
+use std::sync::Arc;
+
+/// What happens to a node.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A session's requests, in order. The vector is drained and may be used again.
+    Requests {
+        /// Whose.
+        session: SessionId,
+        /// What.
+        requests: &'a mut Vec<Request>,
+    },
+    /// The batch that was taken is durable.
+    Flushed(Batch),
+    /// The disk refused: final.
+    StoreFailed(String),
+    /// A message was read back, or could not be.
+    Fetched(Fetch, Result<Arc<Message>, String>),
+    /// Time passed. Every 100 ms or so, and never later than twice that.
+    Tick,
+}
+
+/// One broker as a value.
+#[derive(Debug)]
+pub struct Node {
+    broker: Broker,
+    journal: Journal,
+}
+
+impl Node {
+    /// A node from its parts, after recovery.
+    pub(crate) fn new(broker: Broker, journal: Journal) -> Self {
+        Self { broker, journal }
+    }
+
+    /// One input: changes the state and collects what must be sent and read.
+    pub fn step(&mut self, now: Now, input: Input<'_>, out: &mut Effects) {
+        match input {
+            Input::Requests { session, requests } => {
+                for request in requests.drain(..) {
+                    self.broker.handle(now, session, request, &mut self.journal, out);
+                }
+            }
+            Input::Flushed(batch) => {
+                let lsn = self.journal.flushed(batch);
+                self.broker.flushed(now, lsn, &mut self.journal, out);
+            }
+            Input::StoreFailed(_reason) => {}
+            Input::Fetched(fetch, message) => self.broker.fetched(now, fetch, message, &mut self.journal, out),
+            Input::Tick => self.broker.tick(now, &mut self.journal, out),
+        }
+    }
+
+    /// Whether the journal's thread should take a batch now.
+    #[must_use]
+    pub fn wants_flush(&self) -> bool {
+        self.journal.wants_flush()
+    }
+
+    /// What the journal's thread performs next; `None` while one is out or when there is nothing.
+    pub fn take_batch(&mut self) -> Option<Batch> {
+        self.journal.take_batch()
+    }
+}

@@ -1,0 +1,83 @@
+//! What the journal holds. Disk types: not the wire's, not the broker's; versioned, with golden files.
+
+use ferrymq_model::{Destination, Message};
+use std::sync::Arc;
+
+/// A place that keeps messages: a queue or a durable subscription. The broker numbers them; never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StoreId(pub u32);
+
+/// Where one copy of a message stands: the store, and the number in it. Sequences of a store only grow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Placement {
+    /// Which store.
+    pub store: StoreId,
+    /// Which place in it.
+    pub sequence: u64,
+}
+
+/// What a store is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StoreDefinition {
+    /// A queue.
+    Queue(Destination),
+    /// A durable subscription.
+    Durable {
+        /// Whose.
+        client_id: Arc<str>,
+        /// Its name.
+        name: Arc<str>,
+        /// The topics (leaves, maybe patterns).
+        topics: Vec<Destination>,
+        /// The selector's source.
+        selector: Option<Arc<str>>,
+        /// How the selector compares text that looks like a number.
+        selector_converts_text: bool,
+        /// Not the messages of the same client id.
+        no_local: bool,
+    },
+}
+
+/// One record.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// A store exists. Written when it is made, and again at the head of every later segment.
+    Define {
+        /// Its number.
+        store: StoreId,
+        /// What it is.
+        definition: StoreDefinition,
+        /// The sequence that the next message gets: at least this.
+        next_sequence: u64,
+        /// Messages up to this sequence were delivered to somebody at least once; 0: none.
+        delivered: u64,
+    },
+    /// A store is gone with all it held.
+    Forget {
+        /// Which.
+        store: StoreId,
+    },
+    /// A message, once, and everywhere it stands.
+    Store {
+        /// The message.
+        message: Arc<Message>,
+        /// Its places; never empty.
+        placements: Vec<Placement>,
+    },
+    /// Messages left a store.
+    Remove {
+        /// Which store.
+        store: StoreId,
+        /// From this sequence,
+        first: u64,
+        /// to this, both included; numbers between them that are not there any more are skipped.
+        last: u64,
+    },
+    /// Messages of a store up to here were delivered at least once: after a crash they count as redelivered.
+    Delivered {
+        /// Which store.
+        store: StoreId,
+        /// The highest sequence that was delivered.
+        through: u64,
+    },
+}
