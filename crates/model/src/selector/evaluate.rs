@@ -136,8 +136,11 @@ impl<'m> Evaluation<'m> {
         match node {
             Node::Compare(comparison) => {
                 let left = self.operand(&comparison.left);
-                let right = self.operand(&comparison.right);
-                self.compare(&left, comparison.operator, &right)
+                match &comparison.right {
+                    // The usual case: a literal is looked at where it lies.
+                    Node::Literal(right) => self.compare(&left, comparison.operator, right),
+                    right => self.compare(&left, comparison.operator, &self.operand(right)),
+                }
             }
             Node::And(parts) => self.all(parts),
             Node::Or(parts) => self.any(parts),
@@ -156,7 +159,7 @@ impl<'m> Evaluation<'m> {
             }
             Node::In(membership) => {
                 let value = self.operand(&membership.value);
-                if value == Operand::Null {
+                if matches!(value, Operand::Null) {
                     return Truth::Unknown;
                 }
                 let found = membership.list.iter().any(|item| self.equal(&value, item) == Equality::Same);
@@ -167,7 +170,7 @@ impl<'m> Evaluation<'m> {
                 Operand::Text(text) => Truth::of(likeness.pattern.matches(&text)).negated_if(likeness.negated),
                 Operand::Bool(_) | Operand::Integer(_) | Operand::Double(_) => Truth::of(likeness.negated),
             },
-            Node::IsNull(value) => Truth::of(self.operand(value) == Operand::Null),
+            Node::IsNull(value) => Truth::of(matches!(self.operand(value), Operand::Null)),
             Node::Literal(_) | Node::Header(_) | Node::Property(_) | Node::Negate(_) | Node::Arithmetic(..) => {
                 self.as_condition(&self.operand(node))
             }
@@ -250,20 +253,22 @@ impl<'m> Evaluation<'m> {
     }
 
     fn compare(&self, left: &Operand<'_>, operator: ComparisonOperator, right: &Operand<'_>) -> Truth {
-        let holds: fn(Ordering) -> bool = match operator {
-            ComparisonOperator::Equal => return self.equal(left, right).truth(),
-            ComparisonOperator::NotEqual => {
-                return match self.equal(left, right) {
-                    Equality::Unlike => Truth::False,
-                    equality => equality.truth().negated(),
-                };
-            }
-            ComparisonOperator::Less => Ordering::is_lt,
-            ComparisonOperator::LessOrEqual => Ordering::is_le,
-            ComparisonOperator::Greater => Ordering::is_gt,
-            ComparisonOperator::GreaterOrEqual => Ordering::is_ge,
-        };
-        if *left == Operand::Null || *right == Operand::Null {
+        match operator {
+            ComparisonOperator::Equal => self.equal(left, right).truth(),
+            ComparisonOperator::NotEqual => match self.equal(left, right) {
+                Equality::Unlike => Truth::False,
+                equality => equality.truth().negated(),
+            },
+            ComparisonOperator::Less => self.order(left, right, Ordering::is_lt),
+            ComparisonOperator::LessOrEqual => self.order(left, right, Ordering::is_le),
+            ComparisonOperator::Greater => self.order(left, right, Ordering::is_gt),
+            ComparisonOperator::GreaterOrEqual => self.order(left, right, Ordering::is_ge),
+        }
+    }
+
+    #[inline]
+    fn order(&self, left: &Operand<'_>, right: &Operand<'_>, holds: impl Fn(Ordering) -> bool) -> Truth {
+        if matches!(left, Operand::Null) || matches!(right, Operand::Null) {
             return Truth::Unknown;
         }
         match (self.number(left), self.number(right)) {
