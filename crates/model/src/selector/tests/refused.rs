@@ -149,3 +149,21 @@ fn long_chains_do_not_nest() {
         assert_eq!(Selector::parse(&source, false).unwrap().matches(&message, 0), expected, "{}", &source[..20]);
     }
 }
+
+/// AND, OR, NOT and parentheses nested as deep as is allowed, on a stack smaller than any of ours.
+#[test]
+fn the_deepest_selector_needs_little_stack() {
+    let open = "n = 1 AND n = 5 OR n = 5 AND NOT (n = 2 OR ";
+    let levels = SELECTOR_DEPTH_MAX / 2;
+    let source = format!("{}n = 5{}", open.repeat(levels), ")".repeat(levels));
+    let thread = std::thread::Builder::new().stack_size(512 * 1024);
+    let wanted = thread.spawn(move || Selector::parse(&source, false).unwrap().matches(&message("n=i:5"), 0));
+    // The innermost is true, so each NOT turns it around; an even number of them.
+    assert!(wanted.unwrap().join().unwrap());
+}
+
+#[test]
+fn a_selector_may_be_shared_between_threads() {
+    fn shared<T: Send + Sync + Clone + std::fmt::Debug>() {}
+    shared::<Selector>();
+}
