@@ -1,0 +1,134 @@
+//! Bytes to commands.
+
+use crate::codec::cache::DecodeCache;
+use crate::codec::reader::{Encoding, Reader};
+use crate::codec::table::Structure;
+use crate::codec::wire_format_info::{MAGIC, WireFormatInfo};
+use crate::codec::{CodecError, CodecOptions, Command, SIZE_BYTES};
+use crate::limits::WIRE_FORMAT_INFO_BYTES_MAX;
+use bytes::{Buf, Bytes, BytesMut};
+
+/// The reading half of one connection.
+#[derive(Debug)]
+pub struct Decoder {
+    options: CodecOptions,
+    cache: Option<DecodeCache>,
+    /// Without sizes in front: how many bytes the next command takes at least.
+    needed: usize,
+    /// After an error nothing can be understood any more.
+    poisoned: bool,
+}
+
+impl Decoder {
+    /// A decoder of what `options` say, with an empty cache.
+    #[must_use]
+    pub fn new(options: CodecOptions) -> Self {
+        let cache = options.cache.map(DecodeCache::new);
+        Self { options, cache, needed: 1, poisoned: false }
+    }
+
+    /// What was agreed.
+    #[must_use]
+    pub fn options(&self) -> &CodecOptions {
+        &self.options
+    }
+
+    /// Another limit for frames, in bytes; a server raises it when it knows who connects.
+    pub fn set_max_frame(&mut self, max_frame: usize) {
+        self.options.max_frame = max_frame;
+    }
+
+    /// The next command, or `None` while it has not arrived whole. Its octets are slices of the frame.
+    ///
+    /// # Errors
+    /// The frame is malformed or too large. Then the connection is over.
+    pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Command>, CodecError> {
+        if self.poisoned {
+            return Err(CodecError::Poisoned);
+        }
+        let result = if self.options.size_prefix { self.decode_sized(input) } else { self.decode_unsized(input) };
+        self.poisoned = result.is_err();
+        result
+    }
+
+    fn decode_sized(&mut self, input: &mut BytesMut) -> Result<Option<Command>, CodecError> {
+        let Some(head) = input.first_chunk::<SIZE_BYTES>() else { return Ok(None) };
+        let announced = i32::from_be_bytes(*head);
+        let size = usize::try_from(announced).map_err(|_| CodecError::FrameSize(announced))?;
+        if size == 0 {
+            return Err(CodecError::FrameSize(announced));
+        }
+        let max = self.max_frame(input.get(SIZE_BYTES).copied());
+        if size > max {
+            return Err(too_large(size, max));
+        }
+        if input.len() - SIZE_BYTES < size {
+            return Ok(None);
+        }
+        input.advance(SIZE_BYTES);
+        let frame = input.split_to(size).freeze();
+        let (command, end) = self.read(&frame)?;
+        if end < frame.len() {
+            return Err(CodecError::TrailingBytes(frame.len() - end));
+        }
+        Ok(Some(command))
+    }
+
+    /// Without a size in front the end of a command is known when it was read. This costs a copy and perhaps several
+    /// attempts; it is meant for datagrams, where each holds one frame.
+    fn decode_unsized(&mut self, input: &mut BytesMut) -> Result<Option<Command>, CodecError> {
+        if input.len() < self.needed {
+            return Ok(None);
+        }
+        let max = self.max_frame(input.first().copied());
+        let frame = Bytes::copy_from_slice(&input[..input.len().min(max)]);
+        match self.read(&frame) {
+            Ok((command, end)) => {
+                input.advance(end);
+                self.needed = 1;
+                Ok(Some(command))
+            }
+            Err(CodecError::Truncated { needed }) if needed > max => Err(too_large(needed, max)),
+            Err(CodecError::Truncated { needed }) => {
+                self.needed = needed;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn max_frame(&self, type_code: Option<u8>) -> usize {
+        if type_code == Some(WireFormatInfo::TYPE_CODE) {
+            self.options.max_frame.min(WIRE_FORMAT_INFO_BYTES_MAX)
+        } else {
+            self.options.max_frame
+        }
+    }
+
+    /// The command at the start of `frame`, and where it ends.
+    fn read(&mut self, frame: &Bytes) -> Result<(Command, usize), CodecError> {
+        let &type_code = frame.first().ok_or(CodecError::Truncated { needed: 1 })?;
+        if type_code == WireFormatInfo::TYPE_CODE {
+            return read_wire_format_info(frame);
+        }
+        let mut reader = Reader::open(frame, 1, self.options.encoding(), self.cache.as_mut())?;
+        let command = Command::read(type_code, &mut reader)?;
+        Ok((command, reader.position()))
+    }
+}
+
+fn too_large(size: usize, max: usize) -> CodecError {
+    CodecError::FrameTooLarge { size: size as u64, max: max as u64 }
+}
+
+/// Always loose, uncached and the same in every version.
+fn read_wire_format_info(frame: &Bytes) -> Result<(Command, usize), CodecError> {
+    // The magic first: somebody who speaks another protocol should be told so, not of some wrong length.
+    let magic = &frame[1..frame.len().min(1 + MAGIC.len())];
+    if !MAGIC.starts_with(magic) {
+        return Err(CodecError::Magic);
+    }
+    let mut reader = Reader::open(frame, 1, Encoding { version: 1, tight: false, stack_trace: false }, None)?;
+    let info = WireFormatInfo::read(WireFormatInfo::TYPE_CODE, &mut reader)?;
+    Ok((info.into(), reader.position()))
+}

@@ -1,0 +1,248 @@
+//! Reads the fields of one frame, in tight or loose encoding.
+//!
+//! Every length is compared with what is left of the frame before anything is made of it: octets become slices of the
+//! frame, texts and arrays grow only by what was read.
+
+use crate::codec::bits::BitReader;
+use crate::codec::cache::DecodeCache;
+use crate::codec::ids::{Cacheable, ObjectId};
+use crate::codec::table::Structure;
+use crate::codec::{CodecError, text};
+use crate::limits::{NESTING_DEPTH_MAX, STRUCTURES_PER_FRAME_MAX};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// How a frame is encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Encoding {
+    pub(crate) version: u8,
+    pub(crate) tight: bool,
+    pub(crate) stack_trace: bool,
+}
+
+/// What is left of a frame.
+pub(crate) struct Reader<'a> {
+    frame: &'a Bytes,
+    at: usize,
+    /// In tight encoding.
+    bits: Option<BitReader>,
+    version: u8,
+    stack_trace: bool,
+    /// Where the cache is on.
+    cache: Option<&'a mut DecodeCache>,
+    depth_left: usize,
+    structures_left: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Starts behind the type code. In tight encoding the boolean stream comes first.
+    pub(crate) fn open(
+        frame: &'a Bytes,
+        at: usize,
+        encoding: Encoding,
+        cache: Option<&'a mut DecodeCache>,
+    ) -> Result<Self, CodecError> {
+        let (bits, at) = if encoding.tight {
+            let (bits, at) = BitReader::open(frame, at)?;
+            (Some(bits), at)
+        } else {
+            (None, at)
+        };
+        Ok(Self {
+            frame,
+            at,
+            bits,
+            version: encoding.version,
+            stack_trace: encoding.stack_trace,
+            cache,
+            depth_left: NESTING_DEPTH_MAX,
+            structures_left: STRUCTURES_PER_FRAME_MAX,
+        })
+    }
+
+    pub(crate) fn version(&self) -> u8 {
+        self.version
+    }
+
+    pub(crate) fn has_stack_traces(&self) -> bool {
+        self.stack_trace
+    }
+
+    /// Where the next field starts, counted from the frame's start.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The next `len` octets.
+    pub(crate) fn octets(&mut self, len: usize) -> Result<Bytes, CodecError> {
+        let start = self.at;
+        self.take(len)?;
+        Ok(self.frame.slice(start..self.at))
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], CodecError> {
+        let needed = self.at.saturating_add(len);
+        let frame: &'a [u8] = self.frame;
+        let taken = frame.get(self.at..needed).ok_or(CodecError::Truncated { needed })?;
+        self.at = needed;
+        Ok(taken)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
+        let mut octets = [0; N];
+        octets.copy_from_slice(self.take(N)?);
+        Ok(octets)
+    }
+
+    /// One bit, or one byte.
+    pub(crate) fn boolean(&mut self) -> Result<bool, CodecError> {
+        match &mut self.bits {
+            Some(bits) => bits.next(self.frame),
+            None => Ok(self.array::<1>()? != [0]),
+        }
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<i8, CodecError> {
+        Ok(i8::from_be_bytes(self.array()?))
+    }
+
+    pub(crate) fn short(&mut self) -> Result<i16, CodecError> {
+        Ok(i16::from_be_bytes(self.array()?))
+    }
+
+    pub(crate) fn int(&mut self) -> Result<i32, CodecError> {
+        Ok(i32::from_be_bytes(self.array()?))
+    }
+
+    /// Tight: two bits tell whether none, two, four or eight bytes follow; less than eight are unsigned.
+    pub(crate) fn long(&mut self) -> Result<i64, CodecError> {
+        if self.bits.is_none() {
+            return Ok(i64::from_be_bytes(self.array()?));
+        }
+        Ok(match (self.boolean()?, self.boolean()?) {
+            (false, false) => 0,
+            (false, true) => i64::from(u16::from_be_bytes(self.array()?)),
+            (true, false) => i64::from(u32::from_be_bytes(self.array()?)),
+            (true, true) => i64::from_be_bytes(self.array()?),
+        })
+    }
+
+    /// A count or length of 16 bits, which Java reads as a signed number.
+    pub(crate) fn count(&mut self) -> Result<usize, CodecError> {
+        let count = self.short()?;
+        usize::try_from(count).map_err(|_| CodecError::NegativeLength(i32::from(count)))
+    }
+
+    pub(crate) fn text(&mut self) -> Result<Option<Arc<str>>, CodecError> {
+        if !self.boolean()? {
+            return Ok(None);
+        }
+        if self.bits.is_some() && self.boolean()? {
+            let len = self.count()?;
+            return Ok(Some(single_bytes(self.take(len)?)));
+        }
+        let len = u16::from_be_bytes(self.array()?);
+        Ok(Some(Arc::from(text::decode(self.take(usize::from(len))?)?)))
+    }
+
+    pub(crate) fn optional_octets(&mut self) -> Result<Option<Bytes>, CodecError> {
+        if !self.boolean()? {
+            return Ok(None);
+        }
+        let len = self.int()?;
+        let len = usize::try_from(len).map_err(|_| CodecError::NegativeLength(len))?;
+        self.octets(len).map(Some)
+    }
+
+    /// A structure with its type code in front, or nothing.
+    pub(crate) fn nested<T: Structure>(&mut self) -> Result<Option<T>, CodecError> {
+        if !self.boolean()? {
+            return Ok(None);
+        }
+        let code = u8::from_be_bytes(self.array()?);
+        if self.bits.is_some() && may_embed_a_form(code) && self.boolean()? {
+            return Err(CodecError::EmbeddedForm);
+        }
+        self.enter()?;
+        let structure = T::read(code, self)?;
+        self.leave();
+        Ok(Some(structure))
+    }
+
+    /// As [`Self::nested`], through the cache where it is on.
+    pub(crate) fn cached<T: Cacheable>(&mut self) -> Result<Option<T>, CodecError> {
+        if self.cache.is_none() {
+            return self.nested();
+        }
+        if self.boolean()? {
+            let index = self.short()?;
+            let value = self.nested::<T>()?;
+            let object = value.as_ref().map(T::to_object);
+            self.cache_store(index, object)?;
+            return Ok(value);
+        }
+        let index = self.short()?;
+        let Some(cache) = &self.cache else { return Ok(None) };
+        match cache.get(index)? {
+            None => Ok(None),
+            Some(object) => match T::from_object(object) {
+                Some(value) => Ok(Some(value)),
+                None => Err(CodecError::UnexpectedType { found: object.type_code(), wanted: T::NAME }),
+            },
+        }
+    }
+
+    fn cache_store(&mut self, index: i16, object: Option<ObjectId>) -> Result<(), CodecError> {
+        match &mut self.cache {
+            Some(cache) => cache.store(index, object),
+            None => Ok(()),
+        }
+    }
+
+    /// Structures one after another. Null among them is refused: no client sends it.
+    pub(crate) fn structures<T: Structure>(&mut self) -> Result<Option<Vec<T>>, CodecError> {
+        if !self.boolean()? {
+            return Ok(None);
+        }
+        let count = self.count()?;
+        // Each has at least its type code: a larger count never comes true.
+        if count > self.frame.len() - self.at {
+            return Err(CodecError::Truncated { needed: self.at + count });
+        }
+        let mut structures = Vec::new();
+        for _ in 0..count {
+            structures.push(self.nested::<T>()?.ok_or(CodecError::Null(T::NAME))?);
+        }
+        Ok(Some(structures))
+    }
+
+    /// Counts a structure and a level of nesting.
+    pub(crate) fn enter(&mut self) -> Result<(), CodecError> {
+        self.count_structure()?;
+        self.depth_left = self.depth_left.checked_sub(1).ok_or(CodecError::TooDeep)?;
+        Ok(())
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.depth_left += 1;
+    }
+
+    /// Counts what takes memory like a structure.
+    pub(crate) fn count_structure(&mut self) -> Result<(), CodecError> {
+        self.structures_left = self.structures_left.checked_sub(1).ok_or(CodecError::TooMany)?;
+        Ok(())
+    }
+}
+
+/// Structures of these types have one more bit in tight encoding: whether an already marshalled form follows.
+pub(crate) fn may_embed_a_form(code: u8) -> bool {
+    matches!(code, 1 | 23..=29)
+}
+
+/// Text with one byte a character. Java makes Latin-1 of bytes that are no ASCII, although none are written.
+fn single_bytes(octets: &[u8]) -> Arc<str> {
+    match std::str::from_utf8(octets) {
+        Ok(text) if text.is_ascii() => Arc::from(text),
+        Ok(_) | Err(_) => octets.iter().map(|byte| char::from(*byte)).collect::<String>().into(),
+    }
+}

@@ -1,0 +1,268 @@
+//! The language of the tables: what kinds of field there are, and how a table becomes a structure.
+//!
+//! Each command file holds one table per command, a row per field in the order of the wire:
+//!
+//! ```text
+//! structure! {
+//!     /// What it is for.
+//!     ProducerInfo = 6 : Command {          type code; ": Command" puts command_id and response_required in front
+//!         producer_id: Cached<ProducerId>;              through the marshal cache
+//!         window_size: Int, since 3;                    only from version 3 on
+//!     }
+//! }
+//! ```
+//!
+//! The table becomes the struct, its default, one function that reads it and one that writes it. Tight, loose, cached and
+//! uncached are the business of the reader and the writer underneath, so that the order of fields stands in one place.
+
+use crate::codec::CodecError;
+use crate::codec::ids::Cacheable;
+use crate::codec::reader::Reader;
+use crate::codec::writer::Writer;
+use bytes::Bytes;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// A kind of field.
+pub trait Kind {
+    /// What the field holds in memory.
+    type Value;
+}
+
+/// How a kind of field is read and written.
+pub(crate) trait Coded: Kind {
+    fn read(reader: &mut Reader<'_>) -> Result<Self::Value, CodecError>;
+    fn write(value: &Self::Value, writer: &mut Writer<'_>) -> Result<(), CodecError>;
+}
+
+/// Something with a type code.
+pub(crate) trait Structure: Sized {
+    /// Its name, for errors.
+    const NAME: &'static str;
+    /// The code it is sent with.
+    fn type_code(&self) -> u8;
+    /// Reads what follows the type code `code`.
+    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError>;
+    /// Writes what follows the type code.
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError>;
+}
+
+impl<T: Structure> Structure for Box<T> {
+    const NAME: &'static str = T::NAME;
+
+    fn type_code(&self) -> u8 {
+        T::type_code(self)
+    }
+
+    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        T::read(code, reader).map(Box::new)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {
+        T::write(self, writer)
+    }
+}
+
+/// Declares kinds: name, documentation, value, how it is read from `r`, how it is written from `v` to `w`.
+macro_rules! kinds {
+    ($($(#[$meta:meta])* $name:ident $(<$param:ident: $bound:ident>)? => $value:ty,
+        |$r:ident| $read:expr, |$v:ident, $w:ident| $write:expr;)*) => { $(
+        $(#[$meta])*
+        #[derive(Debug)]
+        pub struct $name $(<$param>(PhantomData<$param>))?;
+
+        impl $(<$param>)? Kind for $name $(<$param>)? {
+            type Value = $value;
+        }
+
+        impl $(<$param: $bound>)? Coded for $name $(<$param>)? {
+            fn read($r: &mut Reader<'_>) -> Result<$value, CodecError> {
+                $read
+            }
+
+            fn write($v: &$value, $w: &mut Writer<'_>) -> Result<(), CodecError> {
+                $write
+            }
+        }
+    )* };
+}
+
+kinds! {
+    /// A truth value: a bit in tight, a byte in loose encoding.
+    Boolean => bool, |r| r.boolean(), |v, w| { w.boolean(*v); Ok(()) };
+    /// 8 bits, signed.
+    Byte => i8, |r| r.byte(), |v, w| { w.byte(*v); Ok(()) };
+    /// 32 bits, signed.
+    Int => i32, |r| r.int(), |v, w| { w.int(*v); Ok(()) };
+    /// 64 bits, signed; short in tight encoding when it is small.
+    Long => i64, |r| r.long(), |v, w| { w.long(*v); Ok(()) };
+    /// Text that may be absent.
+    Text => Option<Arc<str>>, |r| r.text(), |v, w| w.text(v.as_deref());
+    /// Text that identifies something: null is refused.
+    Name => Arc<str>, |r| r.text()?.ok_or(CodecError::Null("a name")), |v, w| w.text(Some(v));
+    /// Text that is never shown.
+    Hidden => Option<Secret>, |r| Ok(r.text()?.map(Secret)), |v, w| w.text(v.as_ref().map(Secret::expose));
+    /// Octets that may be absent: a slice of the frame, not copied.
+    Octets => Option<Bytes>, |r| r.optional_octets(), |v, w| w.optional_octets(v.as_deref());
+    /// A few octets that outlive their frame: copied, so that they do not pin it.
+    OwnOctets => Option<Bytes>,
+        |r| Ok(r.optional_octets()?.map(|octets| Bytes::copy_from_slice(&octets))),
+        |v, w| w.optional_octets(v.as_deref());
+    /// Eight octets without a length.
+    EightOctets => [u8; 8], |r| r.array(), |v, w| { w.octets(v); Ok(()) };
+    /// A structure inside this one, or nothing.
+    Nested<T: Structure> => Option<T>, |r| r.nested(), |v, w| w.nested(v.as_ref());
+    /// A structure that goes through the marshal cache where it is on.
+    Cached<T: Cacheable> => Option<T>, |r| r.cached(), |v, w| w.cached(v.as_ref());
+    /// Structures one after another, or nothing, which is not the same as none.
+    Array<T: Structure> => Option<Vec<T>>, |r| r.structures(), |v, w| w.structures(v.as_deref());
+}
+
+/// Text that no log and no panic shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Hides `text`.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for comparing and sending.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Secret")
+    }
+}
+
+/// A table without a type code: the struct, its default, how it is read and written.
+macro_rules! fields {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$doc:meta])* $field:ident: $kind:ty $(, since $since:literal)? $(, until $until:literal)?
+            $(, or $default:literal)?;)*
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, Debug)]
+        pub struct $name {
+            $($(#[$doc])* pub $field: <$kind as crate::codec::table::Kind>::Value,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: crate::codec::table::or_default!($($default)?),)* }
+            }
+        }
+
+        impl $name {
+            #[allow(unused_variables, reason = "some tables have no rows, or none that depends on the version")]
+            pub(crate) fn read_fields(
+                reader: &mut crate::codec::reader::Reader<'_>,
+            ) -> Result<Self, crate::codec::CodecError> {
+                let version = reader.version();
+                Ok(Self {
+                    $($field: if crate::codec::table::exists!(version $(, since $since)? $(, until $until)?) {
+                        <$kind as crate::codec::table::Coded>::read(reader)?
+                    } else {
+                        crate::codec::table::or_default!($($default)?)
+                    },)*
+                })
+            }
+
+            #[allow(unused_variables, reason = "some tables have no rows, or none that depends on the version")]
+            pub(crate) fn write_fields(
+                &self,
+                writer: &mut crate::codec::writer::Writer<'_>,
+            ) -> Result<(), crate::codec::CodecError> {
+                let version = writer.version();
+                $(if crate::codec::table::exists!(version $(, since $since)? $(, until $until)?) {
+                    <$kind as crate::codec::table::Coded>::write(&self.$field, writer)?;
+                })*
+                Ok(())
+            }
+        }
+    };
+}
+
+/// A table with a type code.
+macro_rules! structure {
+    ($(#[$meta:meta])* $name:ident = $code:literal $(since $first:literal)? : Command { $($rows:tt)* }) => {
+        crate::codec::table::structure! {
+            $(#[$meta])* $name = $code $(since $first)? {
+                /// Numbers the commands of one side; a response names it.
+                command_id: crate::codec::table::Int;
+                /// Whether the sender waits for a response.
+                response_required: crate::codec::table::Boolean;
+                $($rows)*
+            }
+        }
+    };
+    ($(#[$meta:meta])* $name:ident = $code:literal $(since $first:literal)? { $($rows:tt)* }) => {
+        crate::codec::table::fields! { $(#[$meta])* $name { $($rows)* } }
+
+        impl $name {
+            /// The code in front of it on the wire.
+            pub const TYPE_CODE: u8 = $code;
+        }
+
+        impl crate::codec::table::Structure for $name {
+            const NAME: &'static str = stringify!($name);
+
+            fn type_code(&self) -> u8 {
+                $code
+            }
+
+            fn read(
+                code: u8,
+                reader: &mut crate::codec::reader::Reader<'_>,
+            ) -> Result<Self, crate::codec::CodecError> {
+                if code != $code {
+                    return Err(crate::codec::CodecError::UnexpectedType { found: code, wanted: Self::NAME });
+                }
+                if !crate::codec::table::exists!(reader.version() $(, since $first)?) {
+                    return Err(crate::codec::CodecError::UnknownType(code));
+                }
+                Self::read_fields(reader)
+            }
+
+            fn write(&self, writer: &mut crate::codec::writer::Writer<'_>) -> Result<(), crate::codec::CodecError> {
+                if !crate::codec::table::exists!(writer.version() $(, since $first)?) {
+                    return Err(crate::codec::CodecError::NotInVersion(Self::NAME, writer.version()));
+                }
+                self.write_fields(writer)
+            }
+        }
+    };
+}
+
+/// Whether a row exists in a version.
+macro_rules! exists {
+    ($version:expr) => {
+        true
+    };
+    ($version:expr, since $since:literal) => {
+        $version >= $since
+    };
+    ($version:expr, until $until:literal) => {
+        $version <= $until
+    };
+}
+
+/// What a field holds that the version does not have.
+macro_rules! or_default {
+    () => {
+        Default::default()
+    };
+    ($default:literal) => {
+        $default
+    };
+}
+
+pub(crate) use {exists, fields, or_default, structure};

@@ -1,0 +1,155 @@
+//! Writes the fields of one frame, in tight or loose encoding.
+
+use crate::codec::bits::BitWriter;
+use crate::codec::cache::EncodeCache;
+use crate::codec::ids::Cacheable;
+use crate::codec::reader::{Encoding, may_embed_a_form};
+use crate::codec::table::Structure;
+use crate::codec::{CodecError, text};
+use crate::limits::ARRAY_ELEMENTS_MAX;
+
+/// Where a frame is written.
+pub(crate) struct Writer<'a> {
+    data: &'a mut Vec<u8>,
+    /// In tight encoding.
+    bits: Option<&'a mut BitWriter>,
+    version: u8,
+    stack_trace: bool,
+    /// Where the cache is on.
+    cache: Option<&'a mut EncodeCache>,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(
+        encoding: Encoding,
+        data: &'a mut Vec<u8>,
+        bits: &'a mut BitWriter,
+        cache: Option<&'a mut EncodeCache>,
+    ) -> Self {
+        let bits = encoding.tight.then_some(bits);
+        Self { data, bits, version: encoding.version, stack_trace: encoding.stack_trace, cache }
+    }
+
+    pub(crate) fn version(&self) -> u8 {
+        self.version
+    }
+
+    pub(crate) fn has_stack_traces(&self) -> bool {
+        self.stack_trace
+    }
+
+    pub(crate) fn octets(&mut self, octets: &[u8]) {
+        self.data.extend_from_slice(octets);
+    }
+
+    pub(crate) fn boolean(&mut self, value: bool) {
+        match &mut self.bits {
+            Some(bits) => bits.push(value),
+            None => self.data.push(u8::from(value)),
+        }
+    }
+
+    pub(crate) fn byte(&mut self, value: i8) {
+        self.octets(&value.to_be_bytes());
+    }
+
+    pub(crate) fn short(&mut self, value: i16) {
+        self.octets(&value.to_be_bytes());
+    }
+
+    pub(crate) fn int(&mut self, value: i32) {
+        self.octets(&value.to_be_bytes());
+    }
+
+    pub(crate) fn long(&mut self, value: i64) {
+        if self.bits.is_none() {
+            return self.octets(&value.to_be_bytes());
+        }
+        let octets = value.to_be_bytes();
+        let (first, second, len) = match u64::from_be_bytes(octets) {
+            0 => (false, false, 0),
+            1..=0xFFFF => (false, true, 2),
+            0x1_0000..=0xFFFF_FFFF => (true, false, 4),
+            _ => (true, true, 8),
+        };
+        self.boolean(first);
+        self.boolean(second);
+        self.octets(&octets[octets.len() - len..]);
+    }
+
+    pub(crate) fn count(&mut self, count: usize) -> Result<(), CodecError> {
+        debug_assert!(ARRAY_ELEMENTS_MAX == i16::MAX as usize);
+        self.short(i16::try_from(count).map_err(|_| CodecError::TooLong(count))?);
+        Ok(())
+    }
+
+    pub(crate) fn text(&mut self, value: Option<&str>) -> Result<(), CodecError> {
+        self.boolean(value.is_some());
+        let Some(value) = value else { return Ok(()) };
+        let len = text::encoded_len(value);
+        let too_long = CodecError::TextTooLong(len);
+        if self.bits.is_some() {
+            // Java refuses one byte earlier than its 16-bit number would.
+            if len >= usize::from(i16::MAX.unsigned_abs()) {
+                return Err(too_long);
+            }
+            self.boolean(text::is_ascii(value));
+        }
+        let len = u16::try_from(len).map_err(|_| too_long)?;
+        self.octets(&len.to_be_bytes());
+        text::encode(value, self.data);
+        Ok(())
+    }
+
+    pub(crate) fn optional_octets(&mut self, value: Option<&[u8]>) -> Result<(), CodecError> {
+        self.boolean(value.is_some());
+        let Some(value) = value else { return Ok(()) };
+        self.int(i32::try_from(value.len()).map_err(|_| CodecError::TooLong(value.len()))?);
+        self.octets(value);
+        Ok(())
+    }
+
+    pub(crate) fn nested<T: Structure>(&mut self, value: Option<&T>) -> Result<(), CodecError> {
+        self.boolean(value.is_some());
+        let Some(value) = value else { return Ok(()) };
+        let code = value.type_code();
+        self.octets(&[code]);
+        if self.bits.is_some() && may_embed_a_form(code) {
+            self.boolean(false);
+        }
+        value.write(self)
+    }
+
+    pub(crate) fn cached<T: Cacheable>(&mut self, value: Option<&T>) -> Result<(), CodecError> {
+        let Some(cache) = &mut self.cache else { return self.nested(value) };
+        let object = value.map(T::to_object);
+        if let Some(index) = cache.find(&object) {
+            self.boolean(false);
+            self.short(index);
+            return Ok(());
+        }
+        if self.bits.is_none() {
+            let index = cache.add(object);
+            self.boolean(true);
+            self.short(index);
+            return self.nested(value);
+        }
+        // Java makes tight frames in two passes and gives out the slots in the first one, after the object's own inner
+        // objects; the number still stands in front of them.
+        self.boolean(true);
+        let at = self.data.len();
+        self.short(0);
+        self.nested(value)?;
+        if let Some(cache) = &mut self.cache {
+            self.data[at..at + 2].copy_from_slice(&cache.add(object).to_be_bytes());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn structures<T: Structure>(&mut self, values: Option<&[T]>) -> Result<(), CodecError> {
+        self.boolean(values.is_some());
+        let Some(values) = values else { return Ok(()) };
+        self.count(values.len())?;
+        values.iter().try_for_each(|value| self.nested(Some(value)))
+    }
+}
