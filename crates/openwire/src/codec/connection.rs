@@ -22,7 +22,7 @@ structure! {
         /// The client understands ConnectionControl.
         manageable: Boolean;
         /// The client is connected to a master.
-        client_master: Boolean, since 2;
+        client_master: Boolean, since 2, or true;
         /// The client uses `failover:`.
         fault_tolerant: Boolean, since 6;
         /// The client has been connected before and replays its state.
