@@ -8,6 +8,9 @@ use crate::limits::{COMPOSITE_LEAVES_MAX, DESTINATION_NAME_BYTES_MAX};
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(test)]
+mod tests;
+
 /// The four kinds of place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum DestinationKind {
