@@ -89,6 +89,8 @@ pub struct Broker {
     pub(crate) unmarked: Vec<u32>,
     /// Queues that go on examining messages at the next tick.
     pub(crate) unfinished: Vec<u32>,
+    /// Queues that got messages back from subscriptions that had ended.
+    pub(crate) returned: Vec<u32>,
     pub(crate) memory: usize,
     pub(crate) transactions_bytes: usize,
     /// Numbers the held settlements of all transactions.
@@ -129,6 +131,7 @@ impl Broker {
             expirations: BTreeSet::new(),
             unmarked: Vec::new(),
             unfinished: Vec::new(),
+            returned: Vec::new(),
             memory: 0,
             transactions_bytes: 0,
             holds: 0,
@@ -277,9 +280,9 @@ pub(crate) fn refusal(kind: RefusalKind, text: impl Into<String>) -> Refusal {
     Refusal { kind, text: text.into() }
 }
 
-/// What a waiting confirmation needs to know to fail.
 impl Waiting {
-    fn into_failure(self) -> Event {
+    /// The answer where the journal failed instead.
+    pub(crate) fn into_failure(self) -> Event {
         let failed = |token: Token| Event::Refused {
             token: Some(token),
             refusal: refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"),

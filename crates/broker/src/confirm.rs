@@ -3,7 +3,7 @@
 use crate::broker::{Broker, Step};
 use crate::slab::Key;
 use ferrymq_model::{Event, Refusal, SessionId, Token};
-use ferrymq_storage::{Lsn, Urgency};
+use ferrymq_storage::Lsn;
 
 /// An answer that waits for the journal, or behind one that does.
 #[derive(Debug)]
@@ -57,7 +57,8 @@ impl Broker {
         }
         if lsn > self.awaited {
             // The records ride lazily so far: somebody waits for them now.
-            self.awaited = step.journal.begin().commit(Urgency::Awaited).max(lsn);
+            step.journal.flush_lazy();
+            self.awaited = step.journal.last_lsn().max(lsn);
         }
     }
 

@@ -41,7 +41,8 @@ impl Broker {
         }
         queue.memory += item.resident();
         self.memory += item.resident();
-        let group = item.message.as_ref().is_some_and(|m| m.header.annotations.as_ref().is_some_and(|a| a.group.is_some()));
+        let group =
+            item.message.as_ref().is_some_and(|m| m.header.annotations.as_ref().is_some_and(|a| a.group.is_some()));
         queue.grouped |= group;
         if queue.eager > 0 && queue.ready == 0 && !queue.is_choosy() {
             let free = !item.is_held(flushed) && !item.is_expired(step.now.wall);

@@ -76,11 +76,7 @@ impl Broker {
     }
 
     /// Makes a destination.
-    pub(crate) fn make(
-        &mut self,
-        destination: &Arc<Destination>,
-        owner: Option<SessionId>,
-    ) -> Result<Place, Refusal> {
+    pub(crate) fn make(&mut self, destination: &Arc<Destination>, owner: Option<SessionId>) -> Result<Place, Refusal> {
         self.check_destinations()?;
         Ok(self.make_at(destination, owner))
     }

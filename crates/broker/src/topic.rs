@@ -168,19 +168,16 @@ impl Broker {
         }
     }
 
-    /// The topics that an address means, made if they are named and not there.
-    pub(crate) fn topics_of(&self, leaf: &Destination) -> Vec<u32> {
-        let topics = self.existing_or_named(leaf).into_iter().filter_map(|place| match place {
-            Place::Topic(topic) => Some(topic),
-            Place::Queue(_) => None,
-        });
-        topics.collect()
-    }
-
-    fn existing_or_named(&self, leaf: &Destination) -> Vec<Place> {
-        if leaf.is_pattern() {
-            return self.existing(leaf).into_iter().map(|(_, place)| place).collect();
+    /// The places that the leaves mean and that exist.
+    pub(crate) fn places_of<'a>(&self, leaves: impl IntoIterator<Item = &'a Destination>) -> Vec<Place> {
+        let mut places = Vec::new();
+        for leaf in leaves {
+            if leaf.is_pattern() {
+                places.extend(self.existing(leaf).into_iter().map(|(_, place)| place));
+            } else {
+                places.extend(self.places.get(leaf));
+            }
         }
-        self.places.get(leaf).copied().into_iter().collect()
+        places
     }
 }

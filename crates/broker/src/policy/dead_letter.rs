@@ -62,10 +62,8 @@ impl Broker {
         }
         dead.header.annotations = Some(annotations);
         dead.header.mode = DeliveryMode::Persistent;
-        dead.header.destination = Arc::new(Destination {
-            kind: DestinationKind::Queue,
-            name: Arc::clone(&self.settings.dead_letter_queue),
-        });
+        dead.header.destination =
+            Arc::new(Destination { kind: DestinationKind::Queue, name: Arc::clone(&self.settings.dead_letter_queue) });
         dead
     }
 }

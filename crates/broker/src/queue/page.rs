@@ -2,7 +2,6 @@
 
 use crate::broker::Broker;
 use crate::queue::{EntryState, Item};
-use ferrymq_storage::Lsn;
 
 /// The part of a memory limit from which on durable messages leave memory. Producers wait only at the limit itself,
 /// so a backlog of durable messages stops nobody.
@@ -47,9 +46,8 @@ impl Broker {
         }
     }
 
-    /// Whether a restored message of this size may stay in memory.
-    pub(crate) fn keeps_restored(&self, index: u32, lsn: Lsn) -> bool {
-        debug_assert!(lsn <= self.flushed);
+    /// Whether a restored message may stay in memory.
+    pub(crate) fn keeps_restored(&self, index: u32) -> bool {
         !self.is_paging(index)
     }
 }
