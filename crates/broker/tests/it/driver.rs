@@ -2,7 +2,7 @@
 
 use ferrymq_broker::{Broker, Effects, Settings};
 use ferrymq_model::event::Report;
-use ferrymq_model::request::{SubscribeMode, Settles};
+use ferrymq_model::request::{Settles, SubscribeMode};
 use ferrymq_model::selector::Operand;
 use ferrymq_model::{
     Address, Annotations, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Dialect, Dialects, Event,
@@ -194,7 +194,14 @@ impl Bench {
     }
 
     /// Sends a message as it is after `change`, through a producer of its own.
-    pub(crate) fn send_as(&mut self, slot: u32, to: &str, body: &str, confirm: Option<Token>, change: impl FnOnce(&mut Message)) {
+    pub(crate) fn send_as(
+        &mut self,
+        slot: u32,
+        to: &str,
+        body: &str,
+        confirm: Option<Token>,
+        change: impl FnOnce(&mut Message),
+    ) {
         let mut message = self.message(to, body);
         change(&mut message);
         self.send_message(slot, to, message, None, confirm);

@@ -80,10 +80,7 @@ fn it_needs_a_client_id_that_nobody_else_has() {
     let mut t = Bench::new();
     t.connect(0);
     t.subscribe_as(0, 1, "topic://t", durable);
-    assert_eq!(
-        t.events(),
-        "0 refused InvalidClientId: a durable subscription needs a connection with a client id"
-    );
+    assert_eq!(t.events(), "0 refused InvalidClientId: a durable subscription needs a connection with a client id");
     t.connect_as(1, Some("me"));
     let connect = |t: &mut Bench| {
         t.ask(2, Request::Connect { client_id: Some("me".into()), user: None, confirm: ferrymq_model::Token(1) });

@@ -12,7 +12,6 @@ mod groups;
 mod limits;
 mod queues;
 mod random;
-mod recovery;
 mod selectors;
 mod temporary;
 mod topics;

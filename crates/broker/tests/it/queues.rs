@@ -134,10 +134,7 @@ fn patterns_cover_queues_made_before_and_after() {
     t.events();
     let message = t.message("in.>", "5").into();
     t.ask(0, Request::Send { producer: ferrymq_model::ProducerId(1), message, transaction: None, confirm: None });
-    assert_eq!(
-        t.events(),
-        "0 s1 #4 5 from queue://in.a\n0 s1 #5 5 from queue://in.b\n0 s1 #6 5 from queue://in.d"
-    );
+    assert_eq!(t.events(), "0 s1 #4 5 from queue://in.a\n0 s1 #5 5 from queue://in.b\n0 s1 #6 5 from queue://in.d");
     assert_eq!(t.counts("in.b.c"), "2/0/2/0");
 }
 
