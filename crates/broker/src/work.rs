@@ -55,6 +55,8 @@ impl Broker {
         while !self.work.is_empty() {
             let mut lsn = Lsn(0);
             let placed = if self.failed {
+                // What the session asked for will never be durable: none of its confirmations may come any more.
+                lsn = Lsn(u64::MAX);
                 self.work.removals.clear();
                 self.work.forgotten.clear();
                 self.work.released.clear();
@@ -65,7 +67,7 @@ impl Broker {
                 lsn = unit.commit(if awaited { Urgency::Awaited } else { Urgency::Lazy });
                 placed
             };
-            if awaited {
+            if awaited && !self.failed {
                 self.awaited = self.awaited.max(lsn);
             }
             if let Some(session) = session {
