@@ -153,7 +153,22 @@ impl Client {
 }
 
 fn unescaped(text: &str) -> String {
-    text.replace("\\n", "\n").replace("\\r", "\r").replace("\\c", ":").replace("\\\\", "\\")
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let meant = match character {
+            '\\' => match characters.next() {
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('c') => ':',
+                Some(other) => other,
+                None => '\\',
+            },
+            other => other,
+        };
+        plain.push(meant);
+    }
+    plain
 }
 
 fn unexpected(frame: &Frame) -> Error {
