@@ -90,3 +90,8 @@ pub(crate) fn tracked_files() -> Result<Vec<PathBuf>, Box<dyn Error>> {
     files.dedup();
     Ok(files)
 }
+
+/// Whether we may do everything on this machine.
+pub(crate) fn is_root() -> Result<bool, Box<dyn Error>> {
+    Ok(read(Command::new("id").arg("-u"))?.trim() == "0")
+}

@@ -73,19 +73,24 @@ fn of_files() -> Findings {
 
 /// Every rule; fails if any has a finding.
 pub(crate) fn run() -> Outcome {
-    let mut findings = of_files()?;
+    let mut count = told(&of_files()?);
     let binary = shell::broker_binary(shell::Profile::Debug)?;
-    findings.extend(documents::configuration(&binary)?);
-    findings.extend(documents::command_line(&binary)?);
-    for finding in &findings {
+    count += told(&documents::configuration(&binary)?);
+    count += told(&documents::command_line(&binary)?);
+    match count {
+        0 => {
+            println!("tidy: nothing found");
+            Ok(())
+        }
+        _ => Err(format!("tidy: {count} findings").into()),
+    }
+}
+
+fn told(findings: &[String]) -> usize {
+    for finding in findings {
         println!("tidy: {finding}");
     }
-    if findings.is_empty() {
-        println!("tidy: nothing found");
-        Ok(())
-    } else {
-        Err(format!("tidy: {} findings", findings.len()).into())
-    }
+    findings.len()
 }
 
 /// A path as it is written in findings.

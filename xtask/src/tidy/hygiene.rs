@@ -43,7 +43,7 @@ fn told(line: &str) -> Option<String> {
     host.or_else(|| PATHS.iter().map(|parts| parts.concat()).find(|path| starts_path(line, path)))
 }
 
-/// Whether the path stands at the beginning of a word: `/home/x`, not `topics/home/x`.
+/// Whether the path stands at the beginning of a word, and is not the end of a topic's name.
 fn starts_path(line: &str, path: &str) -> bool {
     line.match_indices(path).any(|(at, _)| {
         let before = line[..at].chars().next_back();
