@@ -76,6 +76,29 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
+    /// Another campaign's findings beside these.
+    pub(crate) fn add(&mut self, other: Self) {
+        let Self { sent, confirmed, deliveries, redelivered, lost, returned, dirty, torn, .. } = other;
+        let pairs = [
+            (&mut self.sent, sent),
+            (&mut self.confirmed, confirmed),
+            (&mut self.deliveries, deliveries),
+            (&mut self.redelivered, redelivered),
+            (&mut self.lost, lost),
+            (&mut self.returned, returned),
+            (&mut self.dirty, dirty),
+            (&mut self.torn, torn),
+            (&mut self.disordered, other.disordered),
+            (&mut self.unmarked, other.unmarked),
+            (&mut self.complaints, other.complaints),
+            (&mut self.unseen_automatic, other.unseen_automatic),
+        ];
+        for (sum, more) in pairs {
+            *sum += more;
+        }
+        self.told.extend(other.told);
+    }
+
     /// Whether every promise was kept.
     pub(crate) fn is_clean(&self) -> bool {
         let broken = [self.lost, self.returned, self.dirty, self.torn, self.disordered, self.unmarked, self.complaints];
