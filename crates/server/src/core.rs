@@ -257,7 +257,7 @@ impl Core {
     }
 
     /// The journal's thread: the disk refused. Nothing durable is ever confirmed again.
-    pub(crate) fn store_failed(&self, reason: String, scratch: &mut Scratch) {
+    pub(crate) fn store_failed(&self, reason: &str, scratch: &mut Scratch) {
         let mut owned = self.owned.lock();
         self.step_inbox(&mut owned, scratch);
         owned.step(self.clock.now(), Input::StoreFailed(reason));

@@ -25,6 +25,8 @@ pub(crate) struct Net {
     pub(crate) connections_max: usize,
     pub(crate) login_timeout: Duration,
     pub(crate) write_stall_timeout: Duration,
+    /// The largest body. Bytes.
+    pub(crate) message_bytes_max: usize,
     pub(crate) stomp: detect::StompOptions,
     /// Open now.
     connections: AtomicUsize,
@@ -49,6 +51,7 @@ impl Net {
             connections_max: config.connections.max,
             login_timeout: config.connections.login_timeout.duration(),
             write_stall_timeout: config.connections.write_stall_timeout.duration(),
+            message_bytes_max: config.stomp.body_max.bytes(),
             stomp,
             connections: AtomicUsize::new(0),
             numbers: AtomicU64::new(0),
@@ -63,6 +66,13 @@ impl Net {
             return None;
         }
         Some(Place { net: Arc::clone(self), number: self.numbers.fetch_add(1, Ordering::Relaxed) + 1 })
+    }
+
+    /// Writes a line about a peer, unless peers caused too many.
+    pub(crate) fn log_peer(&self, peer: std::net::SocketAddr, what: &str) {
+        if let Some(suppressed) = self.peer_log.take(self.core.clock().mono()) {
+            tracing::info!(%peer, suppressed, "peer closed: {what}");
+        }
     }
 
     /// Connections that are open now.

@@ -109,8 +109,8 @@ pub struct Stomp {
     pub header_line_max: Size,
     /// Header lines of a frame.
     pub headers_max: u32,
-    /// The shortest heart-beat that is agreed to; 0s: none.
-    pub heart_beat: Interval,
+    /// No heart-beat is more frequent, whatever the client wishes.
+    pub heart_beat_min: Interval,
 }
 
 /// The port where the first bytes choose the protocol.
@@ -222,7 +222,7 @@ impl Default for Stomp {
             body_max: Size::mebibytes(100),
             header_line_max: Size(10 * 1024),
             headers_max: 1000,
-            heart_beat: Interval::seconds(10),
+            heart_beat_min: Interval(100),
         }
     }
 }

@@ -63,7 +63,7 @@ pub(crate) struct Connection {
     held: Vec<Request>,
     /// The broker asked to read no more.
     paused: bool,
-    /// Ends the wait for a login; `NEVER` once logged in.
+    /// Ends the wait for the first bytes; `NEVER` once they told the protocol, whose session waits for the login.
     login_by: MonoTime,
     /// Ends the wait for a peer that takes nothing; `NEVER` while nothing waits.
     written_by: MonoTime,
@@ -140,7 +140,9 @@ impl Connection {
     }
 
     fn open(&mut self, protocol: detect::Protocol) {
-        let session = detect::session(protocol, &self.net.stomp, self.place.number, self.net.core.clock().now());
+        let session = detect::session(protocol, &self.net.stomp, self.place.number);
+        // From here on the session itself waits for the login.
+        self.login_by = NEVER;
         self.phase = Phase::Open(session);
     }
 
@@ -225,10 +227,6 @@ impl Connection {
 
     /// Timeouts, heart-beats and the server's end. `Some`: the round is over.
     fn check_time(&mut self, now: Now, shop: &mut Workshop) -> Option<Round> {
-        if now.mono >= self.login_by {
-            self.log_peer("did not log in before the timeout");
-            return Some(Round::Over);
-        }
         if now.mono >= self.written_by {
             self.log_peer("took nothing of what waits for it before the write-stall timeout");
             return Some(Round::Over);
@@ -262,7 +260,6 @@ impl Connection {
                 if self.events.is_empty() {
                     break;
                 }
-                self.login_by = NEVER;
                 if self.outbox.is_empty() {
                     self.outbox.lend_buffer(shop.take_output());
                 }
@@ -459,11 +456,8 @@ impl Connection {
         true
     }
 
-    /// Writes a line about the peer, unless peers caused too many.
     fn log_peer(&self, what: &str) {
-        if let Some(suppressed) = self.net.peer_log.take(self.net.core.clock().mono()) {
-            tracing::info!(peer = %self.peer, suppressed, "peer closed: {what}");
-        }
+        self.net.log_peer(self.peer, what);
     }
 }
 
