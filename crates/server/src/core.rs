@@ -231,7 +231,8 @@ impl Core {
         self.step_inbox(&mut owned, scratch);
         let now = self.clock.now();
         owned.step(now, Input::Tick);
-        let due = owned.sessions.iter().filter_map(|slot| slot.mailbox.as_ref()).filter(|mailbox| mailbox.is_due(now.mono));
+        let due =
+            owned.sessions.iter().filter_map(|slot| slot.mailbox.as_ref()).filter(|mailbox| mailbox.is_due(now.mono));
         scratch.wakers.extend(due.filter_map(|mailbox| mailbox.waker_if_waiting()));
         self.leave(owned, scratch);
     }
@@ -257,10 +258,10 @@ impl Core {
     }
 
     /// The journal's thread: the disk refused. Nothing durable is ever confirmed again.
-    pub(crate) fn store_failed(&self, reason: &str, scratch: &mut Scratch) {
+    pub(crate) fn store_failed(&self, scratch: &mut Scratch) {
         let mut owned = self.owned.lock();
         self.step_inbox(&mut owned, scratch);
-        owned.step(self.clock.now(), Input::StoreFailed(reason));
+        owned.step(self.clock.now(), Input::StoreFailed);
         owned.journal_broken = true;
         self.journal_came_to_rest.notify_all();
         self.leave(owned, scratch);
@@ -308,7 +309,11 @@ impl Core {
     /// only from [`Stage::Quiet`] on does the journal's thread tell.
     pub(crate) fn wait_until_flushed(&self, at_most: Duration) {
         let mut owned = self.owned.lock();
-        self.journal_came_to_rest.wait_while_for(&mut owned, |owned| !owned.journal_idle && !owned.journal_broken, at_most);
+        self.journal_came_to_rest.wait_while_for(
+            &mut owned,
+            |owned| !owned.journal_idle && !owned.journal_broken,
+            at_most,
+        );
     }
 
     fn step_inbox(&self, owned: &mut Owned, scratch: &mut Scratch) {
@@ -358,7 +363,7 @@ impl Core {
     }
 
     /// Distributes, unlocks, wakes, and goes round again for what was left in the inbox meanwhile.
-    fn leave(&self, mut owned: MutexGuard<'_, Owned>, scratch: &mut Scratch) {
+    fn leave<'o>(&'o self, mut owned: MutexGuard<'o, Owned>, scratch: &mut Scratch) {
         loop {
             self.step_inbox(&mut owned, scratch);
             let bells = self.distribute(&mut owned, scratch);

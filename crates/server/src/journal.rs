@@ -45,7 +45,7 @@ pub(crate) fn run(core: &Core, disk: &mut dyn Disk) -> JournalEnd {
             Ok(()) => done = Some(batch),
             Err(reason) => {
                 tracing::error!(%reason, "the journal failed: nothing more is confirmed, the broker ends");
-                core.store_failed(&reason, &mut scratch);
+                core.store_failed(&mut scratch);
                 return JournalEnd::Failed;
             }
         }

@@ -1,15 +1,15 @@
 //! A whole broker in this process: starts it, says where it listens, stops it.
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::control;
 use crate::core::{Core, Stage};
 use crate::journal::{self, JournalEnd};
 use crate::net::Net;
 use crate::net::detect::StompOptions;
-use crate::net::listener::{self, Listening, Threads};
+use crate::net::listener::Listening;
 use crate::store::Store;
 use crate::threads;
-use crate::clock::Clock;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -106,7 +106,7 @@ impl Server {
         let clock = Clock::start();
         let Store { node, disk, reader } = Store::open(&config, clock.now())?;
         let core = Arc::new(Core::new(node, clock));
-        let net = Arc::new(Net::new(Arc::clone(&core), &config, StompOptions::new(&config)));
+        let net = Arc::new(Net::new(Arc::clone(&core), &config, StompOptions::new(&config, crate::store::random())));
 
         let runtimes = threads::runtimes(config.broker.io_threads)?;
         let listening = Listening::bind(&config, runtimes[0].handle())?;

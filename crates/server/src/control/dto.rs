@@ -36,9 +36,9 @@ pub(super) enum Answer {
 #[derive(Serialize, Debug)]
 pub(super) struct DestinationRow {
     kind: &'static str,
-    name: Arc<str>,
+    name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    durable_of: Option<Arc<str>>,
+    durable_of: Option<String>,
     depth: u64,
     in_flight: u64,
     enqueued: u64,
@@ -118,8 +118,8 @@ impl From<DestinationReport> for DestinationRow {
         } = report;
         Self {
             kind,
-            name,
-            durable_of,
+            name: name.to_string(),
+            durable_of: durable_of.map(|topic| topic.to_string()),
             depth,
             in_flight,
             enqueued,

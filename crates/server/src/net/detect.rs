@@ -6,7 +6,7 @@ use ferrymq_stomp::{Detection, HeartBeatOptions, SessionOptions, is_stomp};
 use std::sync::Arc;
 
 /// Every form in which a message may arrive, and so may lie in the journal.
-pub(crate) const DIALECTS: Dialects = ferrymq_stomp::DIALECTS;
+pub(crate) const DIALECTS: Dialects = Dialects(ferrymq_stomp::DIALECTS);
 
 /// The protocols that are served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

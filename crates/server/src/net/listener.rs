@@ -66,8 +66,7 @@ impl Listening {
         for (speaks, bind) in wanted {
             let Some(address) = bind.0 else { continue };
             let bound = bind_one(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
-            let (at, listener) =
-                bound.map_err(|error| StartError::Listen { address, reason: error.to_string() })?;
+            let (at, listener) = bound.map_err(|error| StartError::Listen { address, reason: error.to_string() })?;
             listening.ports.push((speaks, listener, at));
         }
         Ok(listening)
@@ -117,7 +116,10 @@ async fn accept(net: Arc<Net>, listener: TcpListener, speaks: Speaks, threads: A
 
 /// Errors of `accept` that belong to one peer that left before it was accepted.
 fn is_peer_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
 }
 
 fn admit(net: &Arc<Net>, stream: TcpStream, peer: SocketAddr, speaks: Speaks, threads: &Threads) {

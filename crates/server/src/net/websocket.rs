@@ -9,7 +9,7 @@ use crate::core::{Entered, Scratch, Stage};
 use crate::mailbox::{Mailbox, NEVER};
 use bytes::{Bytes, BytesMut};
 use ferrymq_model::{Closing, Event, Now, Outbox, Request, Session, SessionId};
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use futures_util::{Sink, SinkExt, Stream};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -18,11 +18,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio_tungstenite::accept_hdr_async_with_config;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request as Upgrade, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
-use tokio_tungstenite::accept_hdr_async_with_config;
 
 /// Sub-protocols that are spoken, the best first. The version is agreed by CONNECT all the same.
 const SUBPROTOCOLS: [&str; 4] = ["v12.stomp", "v11.stomp", "v10.stomp", "stomp"];
@@ -69,7 +69,8 @@ fn choose_subprotocol(upgrade: &Upgrade, mut response: Response) -> Result<Respo
             Ok(response)
         }
         None => {
-            let mut refusal = ErrorResponse::new(Some(format!("none of the sub-protocols {SUBPROTOCOLS:?} was offered")));
+            let mut refusal =
+                ErrorResponse::new(Some(format!("none of the sub-protocols {SUBPROTOCOLS:?} was offered")));
             *refusal.status_mut() = StatusCode::BAD_REQUEST;
             Err(refusal)
         }
@@ -78,7 +79,8 @@ fn choose_subprotocol(upgrade: &Upgrade, mut response: Response) -> Result<Respo
 
 struct Connection {
     net: Arc<Net>,
-    place: Place,
+    /// Held for its end, which frees it.
+    _place: Place,
     peer: SocketAddr,
     id: SessionId,
     mailbox: Arc<Mailbox>,
@@ -112,7 +114,7 @@ impl Connection {
         let session = detect::session(Protocol::Stomp, &net.stomp, place.number);
         Self {
             net,
-            place,
+            _place: place,
             peer,
             id,
             mailbox,
