@@ -15,7 +15,9 @@ impl Alarm {
     pub(super) fn new() -> std::io::Result<Alarm> {
         use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        Ok(Alarm { timer: tokio::io::unix::AsyncFd::new(timer)? })
+        #[expect(deprecated, reason = "sound for an OwnedFd, which always gives the descriptor that it owns")]
+        let timer = tokio::io::unix::AsyncFd::new(timer)?;
+        Ok(Alarm { timer })
     }
 
     /// Waits so long, to a few microseconds. Dropping the future is harmless: the next wait sets the timer anew.
