@@ -82,7 +82,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
     duration: Duration,
     /// Send so many messages and wait for all of them, instead of measuring for a time
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "duration")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Run so many times, each with destinations of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]

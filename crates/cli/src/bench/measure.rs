@@ -23,6 +23,8 @@ use crate::output::Failure;
 
 /// How often the measuring thread looks.
 const LOOK: Duration = Duration::from_millis(10);
+/// How often it looks for the last message.
+const LOOK_OFTEN: Duration = Duration::from_millis(1);
 /// Without progress for so long, what is missing is given up.
 const STALL: Duration = Duration::from_secs(2);
 /// The longest wait for what is under way when the time is over.
@@ -110,7 +112,7 @@ impl Measure<'_> {
             progress.measuring.store(true, Ordering::SeqCst);
             let begin = self.look(progress)?;
             while !progress.is_all_sent() && !progress.has_failed() {
-                thread::sleep(LOOK);
+                thread::sleep(LOOK_OFTEN);
             }
             self.settle(progress);
             return Ok((begin, self.look(progress)?));
@@ -136,7 +138,7 @@ impl Measure<'_> {
             if self.count.is_none() && begin.elapsed() > DRAIN {
                 return;
             }
-            thread::sleep(Duration::from_millis(1));
+            thread::sleep(LOOK_OFTEN);
             let now = state();
             if now != last {
                 (last, moved) = (now, Instant::now());

@@ -129,9 +129,10 @@ impl Sender {
             tokio::pin!(room);
             // Before the look at the window, so that what makes room after it is not missed.
             room.as_mut().enable();
-            let wait = self.fill();
             self.connection.flush()?;
             self.receive()?;
+            let wait = self.fill();
+            self.connection.flush()?;
             let interest =
                 if self.connection.is_writing() { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
             let wait = if self.connection.is_writing() { Wait::Socket } else { wait };
