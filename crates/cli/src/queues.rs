@@ -140,7 +140,10 @@ mod tests {
         let seen = Seen { at: Instant::now(), destinations: vec![queue("a", 1)] };
         let text = table(&[queue("a", 1), queue("new", 1)], Some(&seen));
         assert!(text.lines().next().is_some_and(|line| line.ends_with("in/s  out/s")), "{text}");
-        assert!(text.lines().skip(1).all(|line| line.ends_with("     0      0") || line.ends_with("0      0")), "{text}");
+        assert!(
+            text.lines().skip(1).all(|line| line.ends_with("     0      0") || line.ends_with("0      0")),
+            "{text}"
+        );
     }
 
     #[test]
