@@ -18,6 +18,7 @@ use segments::Segments;
 
 pub use batch::{Batch, perform};
 pub use read::read_message;
+pub(crate) use recover::check;
 pub use recover::{Apply, RecoverError, recover};
 
 /// Log sequence number of a record: 1 is the first ever, then exactly one more each.

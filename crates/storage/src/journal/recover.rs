@@ -2,11 +2,12 @@
 
 use super::batch::{Step, perform};
 use super::catalogue::Catalogue;
-use super::layout::{self, FLAG_UNIT_END, SegmentHeader, SegmentStart};
+use super::layout::{self, FLAG_BATCH_START, FLAG_UNIT_END, SegmentHeader, SegmentStart};
 use super::scan::{Expected, Found, SegmentBytes, SegmentScan, Unfinished, find_proof, read_start};
 use super::segments::{Segments, refer};
 use super::{Batch, Journal, JournalOptions, Location, Lsn, SEGMENT_BYTES_MIN, Tail};
 use crate::disk::{Disk, DiskError};
+use crate::inspect::{Item, RecordItem, SegmentItem};
 use crate::record::decode::{DecodeError, Decoder, Stored};
 use crate::record::{Record, SegmentEnd, StoreId};
 use ferrymq_model::Dialects;
@@ -76,27 +77,25 @@ pub fn recover(
 ) -> Result<Journal, RecoverError> {
     assert!(options.segment_bytes >= SEGMENT_BYTES_MIN, "a segment is at least {SEGMENT_BYTES_MIN} bytes long");
     let numbers = disk.list()?;
-    let mut replay = Replay::new(dialects, apply, numbers.clone());
-    let mut blank = Vec::new();
-    for number in &numbers {
-        match read_start(disk, *number)? {
-            SegmentStart::Blank => blank.push(*number),
-            SegmentStart::Newer(version) => {
-                let what = format!("segment version {version}");
-                return Err(RecoverError::Newer { segment: *number, offset: 0, what });
-            }
-            SegmentStart::Bad(what) => return Err(corrupt(*number, 0, what)),
-            SegmentStart::Header(header) => {
-                replay.join(&header)?;
-                replay.segment(disk, &header)?;
-            }
-        }
-    }
-    replay.judge_tail(disk)?;
-    replay.judge_blank(disk, &blank)?;
-    replay.judge_live()?;
+    let mut unseen = |_: Item<'_>| {};
+    let mut replay = Replay::new(dialects, apply, &mut unseen, numbers.clone());
+    replay.all(disk)?;
     let journal = replay.into_journal(options);
     start_epoch(journal, disk, &numbers)
+}
+
+/// Reads like [`recover`], shows everything on the way, and changes nothing. Returns the last record that counts, and
+/// how many behind it do not.
+pub(crate) fn check(
+    disk: &dyn Disk,
+    dialects: Dialects,
+    numbers: Vec<u32>,
+    visit: &mut dyn FnMut(Item<'_>),
+) -> Result<(Lsn, u64), RecoverError> {
+    let mut ignore = |_: Record, _: Location, _: &mut Vec<Location>| {};
+    let mut replay = Replay::new(dialects, &mut ignore, visit, numbers);
+    replay.all(disk)?;
+    Ok((Lsn(replay.complete.lsn), replay.unit.len() as u64))
 }
 
 fn corrupt(segment: u32, offset: u32, what: &str) -> RecoverError {
@@ -135,6 +134,7 @@ struct Waiting {
 struct Replay<'a, 'f> {
     decoder: Decoder,
     apply: &'a mut Apply<'f>,
+    visit: &'a mut dyn FnMut(Item<'_>),
     numbers: Vec<u32>,
     last: Option<Last>,
     complete: Complete,
@@ -150,10 +150,16 @@ struct Replay<'a, 'f> {
 }
 
 impl<'a, 'f> Replay<'a, 'f> {
-    fn new(dialects: Dialects, apply: &'a mut Apply<'f>, numbers: Vec<u32>) -> Self {
+    fn new(
+        dialects: Dialects,
+        apply: &'a mut Apply<'f>,
+        visit: &'a mut dyn FnMut(Item<'_>),
+        numbers: Vec<u32>,
+    ) -> Self {
         Self {
             decoder: Decoder::new(dialects),
             apply,
+            visit,
             numbers,
             last: None,
             complete: Complete::default(),
@@ -165,6 +171,39 @@ impl<'a, 'f> Replay<'a, 'f> {
             stops: BTreeMap::new(),
             released: Vec::new(),
         }
+    }
+
+    /// Every segment in order, then the judgement about what is not there.
+    fn all(&mut self, disk: &dyn Disk) -> Result<(), RecoverError> {
+        let mut blank = Vec::new();
+        for number in self.numbers.clone() {
+            match read_start(disk, number)? {
+                SegmentStart::Blank => {
+                    (self.visit)(Item::Blank { segment: number });
+                    blank.push(number);
+                }
+                SegmentStart::Newer(version) => {
+                    let what = format!("segment version {version}");
+                    return Err(RecoverError::Newer { segment: number, offset: 0, what });
+                }
+                SegmentStart::Bad(what) => return Err(corrupt(number, 0, what)),
+                SegmentStart::Header(header) => {
+                    (self.visit)(Item::Segment(SegmentItem {
+                        segment: number,
+                        size: header.size,
+                        store: header.store,
+                        epoch: header.epoch,
+                        first_lsn: Lsn(header.first_lsn),
+                        previous: header.previous,
+                    }));
+                    self.join(&header)?;
+                    self.segment(disk, &header)?;
+                }
+            }
+        }
+        self.judge_tail(disk)?;
+        self.judge_blank(disk, &blank)?;
+        self.judge_live()
     }
 
     fn exists(&self, segment: u32) -> bool {
@@ -233,10 +272,14 @@ impl<'a, 'f> Replay<'a, 'f> {
                         }
                         DecodeError::Malformed(what) => corrupt(number, at, what),
                     })?;
-                    let end = at + u32::try_from(header.extent()).expect("within the segment");
+                    let bytes = u32::try_from(header.extent()).expect("within the segment");
+                    let end = at + bytes;
+                    let place = Location { segment: number, offset: at };
+                    let marks = (header.flags & FLAG_UNIT_END != 0, header.flags & FLAG_BATCH_START != 0);
+                    (self.visit)(Item::Record(RecordItem::new(place, Lsn(header.lsn), bytes, marks, &stored)));
                     last.next_lsn = header.lsn + 1;
                     last.crc = crc;
-                    self.unit.push(Waiting { stored, at: Location { segment: number, offset: at }, end });
+                    self.unit.push(Waiting { stored, at: place, end });
                     if header.flags & FLAG_UNIT_END != 0 {
                         self.complete = Complete { segment: number, crc, lsn: header.lsn };
                         self.unit_complete();
@@ -253,6 +296,8 @@ impl<'a, 'f> Replay<'a, 'f> {
                 }
             }
         }
+        let what = last.bad.map(|(what, _)| what);
+        (self.visit)(Item::Stop { segment: number, offset: last.stop, what });
         self.stops.insert(number, last.stop);
         self.last = Some(last);
         Ok(())
