@@ -17,9 +17,6 @@ use serde::Serialize;
 use crate::control::ControlArgs;
 use crate::output::{self, Failure};
 
-/// The journal's directory in the data directory.
-const DIRECTORY: &str = "journal";
-
 /// What to do with the journal.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -55,12 +52,16 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 impl Where {
     fn open(&self) -> Result<(OsDiskReader, PathBuf), Failure> {
-        let directory = self.data.data()?.join(DIRECTORY);
+        let directory = self.data.data()?;
         let doing = format!("cannot read the journal in {}", directory.display());
         if !directory.is_dir() {
-            return Err(Failure::Failed(format!("{doing}: there is none")));
+            return Err(Failure::Failed(format!("{doing}: there is no such directory")));
         }
-        let disk = OsDiskReader::open(&directory).map_err(|error| Failure::because(doing, error))?;
+        let failed = |error| Failure::because(&doing, error);
+        let mut disk = OsDiskReader::open(&directory).map_err(failed)?;
+        if disk.list().map_err(failed)?.is_empty() {
+            return Err(Failure::Failed(format!("there is no journal in {}", directory.display())));
+        }
         Ok((disk, directory))
     }
 }

@@ -25,6 +25,7 @@ mod completions;
 mod config;
 mod control;
 mod exit;
+mod journal;
 mod message;
 mod output;
 mod purge;
@@ -62,6 +63,8 @@ enum Command {
     Purge(purge::Arguments),
     /// Show the destinations of a running broker
     Queues(queues::Arguments),
+    /// Read the journal of a data directory, without a broker
+    Journal(journal::Arguments),
     /// Measure a broker
     Bench(Box<bench::Arguments>),
     /// Print the completions for a shell
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::Browse(arguments) => browse::run(arguments),
         Command::Purge(arguments) => purge::run(arguments),
         Command::Queues(arguments) => queues::run(arguments),
+        Command::Journal(arguments) => journal::run(&arguments),
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Completions(arguments) => completions::run(&arguments, CommandLine::command()),
     }
