@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME=VALUE", value_parser = header)]
     header: Vec<(String, String)>,
     /// Whether the messages survive a restart, with a receipt for each [default: true for queues, false for topics]
-    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     persistent: Option<bool>,
     /// Send bytes messages; without it, text is sent as text
     #[arg(long)]
@@ -126,7 +126,12 @@ impl Source {
                 let file = File::open(path).map_err(|error| Failure::because(format!("cannot read {name}"), error))?;
                 (Box::new(BufReader::new(file)), name)
             }
-            (None, _) => (Box::new(io::stdin().lock()), "standard input".to_string()),
+            (None, _) => {
+                if io::stdin().is_terminal() {
+                    output::note("type the body, then Ctrl-D");
+                }
+                (Box::new(io::stdin().lock()), "standard input".to_string())
+            }
         };
         if arguments.lines {
             return Ok(Source::Lines { reader, line: Vec::new(), name });
