@@ -53,6 +53,7 @@ const TABLE: &[Row] = &[
             "serde_json",
             "memchr",
             "rustix",
+            "tracing",
         ],
         deciding: false,
     },
