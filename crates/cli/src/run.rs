@@ -36,8 +36,9 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Err(error) => return exit::failed(code_of(&error), &error),
     };
     match server.run_until_signal() {
-        Ended::Stopped => exit::SUCCESS,
-        Ended::StoreFailed => ExitCode::from(exit::STORE_FAILED),
+        Ok(Ended::Stopped) => exit::SUCCESS,
+        Ok(Ended::StoreFailed) => ExitCode::from(exit::STORE_FAILED),
+        Err(error) => exit::failed(code_of(&error), &error),
     }
 }
 

@@ -83,10 +83,6 @@ pub struct Redelivery {
 pub struct DeadLetter {
     /// The queue.
     pub queue: String,
-    /// Whether expired persistent messages go there.
-    pub expired: bool,
-    /// Whether non-persistent messages go there.
-    pub non_persistent: bool,
 }
 
 /// What holds for every connection.
@@ -109,12 +105,12 @@ pub struct Stomp {
     pub bind: Bind,
     /// The largest body.
     pub body_max: Size,
-    /// All header lines of a frame together.
-    pub headers_bytes_max: Size,
+    /// One header line.
+    pub header_line_max: Size,
     /// Header lines of a frame.
     pub headers_max: u32,
-    /// The shortest heart-beat that is agreed to; 0s: none.
-    pub heart_beat: Interval,
+    /// No heart-beat is more frequent, whatever the client wishes.
+    pub heart_beat_min: Interval,
 }
 
 /// The port where the first bytes choose the protocol.
@@ -197,7 +193,7 @@ impl Default for Broker {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { limit: Size::mebibytes(1024), destination_limit: Size::mebibytes(64), topic_pending_max: 1000 }
+        Self { limit: Size::mebibytes(256), destination_limit: Size::mebibytes(32), topic_pending_max: 1000 }
     }
 }
 
@@ -209,7 +205,7 @@ impl Default for Redelivery {
 
 impl Default for DeadLetter {
     fn default() -> Self {
-        Self { queue: "ActiveMQ.DLQ".to_owned(), expired: true, non_persistent: false }
+        Self { queue: "ActiveMQ.DLQ".to_owned() }
     }
 }
 
@@ -224,9 +220,9 @@ impl Default for Stomp {
         Self {
             bind: Bind::loopback(61613),
             body_max: Size::mebibytes(100),
-            headers_bytes_max: Size::mebibytes(1),
+            header_line_max: Size(10 * 1024),
             headers_max: 1000,
-            heart_beat: Interval::seconds(10),
+            heart_beat_min: Interval(100),
         }
     }
 }

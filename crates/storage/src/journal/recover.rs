@@ -4,7 +4,7 @@ use super::batch::{Step, perform};
 use super::catalogue::Catalogue;
 use super::layout::{self, FLAG_BATCH_START, FLAG_UNIT_END, SegmentHeader, SegmentStart};
 use super::scan::{Expected, Found, SegmentBytes, SegmentScan, Unfinished, find_proof, read_start};
-use super::segments::{Segments, refer};
+use super::segments::Segments;
 use super::{Batch, Journal, JournalOptions, Location, Lsn, SEGMENT_BYTES_MIN, Tail};
 use crate::disk::{Disk, DiskError};
 use crate::inspect::{Item, RecordItem, SegmentItem};
@@ -139,6 +139,8 @@ struct Replay<'a, 'f> {
     last: Option<Last>,
     complete: Complete,
     unit: Vec<Waiting>,
+    /// Segments between the last one and the one that is about to be read were deleted.
+    gap: bool,
     epoch_max: u64,
     segments: Segments,
     catalogue: Catalogue,
@@ -164,6 +166,7 @@ impl<'a, 'f> Replay<'a, 'f> {
             last: None,
             complete: Complete::default(),
             unit: Vec::new(),
+            gap: false,
             epoch_max: 0,
             segments: Segments::default(),
             catalogue: Catalogue::default(),
@@ -241,7 +244,7 @@ impl<'a, 'f> Replay<'a, 'f> {
                 }
                 return Ok(());
             }
-            if !gap || header.first_lsn < last.next_lsn || (last.bad.is_none() && !self.unit.is_empty()) {
+            if !gap || header.first_lsn < last.next_lsn {
                 return stop("the segment that follows was made after another one");
             }
         } else if header.previous == self.complete.segment {
@@ -251,8 +254,12 @@ impl<'a, 'f> Replay<'a, 'f> {
         } else if !gap || before.lsn < self.complete.lsn {
             return stop("the segment that follows was made after another one");
         }
-        // What is left of a unit was found unfinished by the recovery that made this segment.
-        self.unit.clear();
+        if gap {
+            self.gap = true;
+        } else {
+            // What is left of a unit was found unfinished by the recovery that made this segment.
+            self.unit.clear();
+        }
         self.complete = before;
         Ok(())
     }
@@ -279,6 +286,9 @@ impl<'a, 'f> Replay<'a, 'f> {
                     (self.visit)(Item::Record(RecordItem::new(place, Lsn(header.lsn), bytes, marks, &stored)));
                     last.next_lsn = header.lsn + 1;
                     last.crc = crc;
+                    if std::mem::take(&mut self.gap) {
+                        self.bridge(&stored);
+                    }
                     self.unit.push(Waiting { stored, at: place, end });
                     if header.flags & FLAG_UNIT_END != 0 {
                         self.complete = Complete { segment: number, crc, lsn: header.lsn };
@@ -298,23 +308,36 @@ impl<'a, 'f> Replay<'a, 'f> {
         }
         let what = last.bad.map(|(what, _)| what);
         (self.visit)(Item::Stop { segment: number, offset: last.stop, what });
+        if std::mem::take(&mut self.gap) {
+            self.unit.clear();
+        }
         self.stops.insert(number, last.stop);
         self.last = Some(last);
         Ok(())
     }
 
+    /// Segments between the last one and this one were deleted, maybe with the end of a unit that began before. Then
+    /// the unit was complete, and its records that are left count. The catalogue behind the gap tells.
+    fn bridge(&mut self, first: &Stored) {
+        if let Stored::Catalogue { segments, .. } = first {
+            let counts = |waiting: &Waiting| {
+                segments.iter().any(|end| end.segment == waiting.at.segment && waiting.end <= end.end)
+            };
+            self.unit.retain(counts);
+            self.unit_complete();
+        } else {
+            self.unit.clear();
+        }
+    }
+
     fn unit_complete(&mut self) {
         let unit = std::mem::take(&mut self.unit);
-        let mut before: Option<u32> = None;
+        let unit_segment = unit.first().map_or(0, |waiting| waiting.at.segment);
         // The stores of a catalogue, and how many of its records are still to come.
         let mut listed: Option<(u32, Vec<StoreId>)> = None;
         for Waiting { stored, at, end } in unit {
             let segment = self.segments.get_mut(at.segment).expect("it was noted when it was opened");
             segment.end = end;
-            if let Some(before) = before.filter(|before| *before != at.segment) {
-                refer(segment, before);
-            }
-            before = Some(at.segment);
             match stored {
                 Stored::Record(record) => {
                     if let (Some((left, stores)), Record::Define { store, .. }) = (&mut listed, &record) {
@@ -331,6 +354,11 @@ impl<'a, 'f> Replay<'a, 'f> {
                 Stored::Dropped(segments) => {
                     for segment in segments {
                         self.live.remove(&segment);
+                        // The removals in it were said again in this unit.
+                        if let Some(dropped) = self.segments.get_mut(segment) {
+                            let refers = std::mem::take(&mut dropped.refers);
+                            self.segments.refer_from(unit_segment, &refers);
+                        }
                     }
                 }
                 Stored::Seal => {}
@@ -352,6 +380,11 @@ impl<'a, 'f> Replay<'a, 'f> {
         if let Record::Store { placements, .. } = &record {
             let segment = self.segments.get_mut(at.segment).expect("it was noted when it was opened");
             segment.live += placements.len() as u64;
+        }
+        if let Record::Remove { store, first, last } = &record {
+            let last = self.catalogue.last_given(*store, *last);
+            let segment = self.segments.get_mut(at.segment).expect("it was noted when it was opened");
+            segment.removals.add(*store, *first, last);
         }
         (self.apply)(record, at, &mut self.released);
         for released in self.released.drain(..) {
@@ -426,7 +459,6 @@ impl<'a, 'f> Replay<'a, 'f> {
             pending: Batch::default(),
             open_record: None,
             unit_open: false,
-            unit_first_lsn: self.complete.lsn + 1,
             awaited: false,
             sealed: false,
             out: false,
