@@ -30,13 +30,14 @@ pub mod settlement;
 pub mod time;
 pub mod value;
 
-pub use destination::{Address, Destination, DestinationKind};
+pub use destination::{Address, Destination, DestinationError, DestinationKind};
 pub use dialect::{Dialect, Dialects, MalformedMessage};
 pub use event::{Event, Refusal, RefusalKind};
 pub use id::{DeliveryId, MessageId, ProducerId, SessionId, SubscriptionId, Token, TransactionId};
 pub use message::{Annotations, DeliveryMode, Group, Header, Message};
 pub use outbox::Outbox;
 pub use request::{Query, Request, Subscribe};
+pub use selector::{Operand, Selector, SelectorError};
 pub use session::{Closing, Session};
 pub use settlement::{Deliveries, Settlement};
 pub use time::{MonoTime, Now, WallTime};

@@ -8,6 +8,9 @@ use crate::value::Value;
 use bytes::Bytes;
 use std::sync::Arc;
 
+#[cfg(test)]
+mod tests;
+
 /// Whether a message must survive the broker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DeliveryMode {

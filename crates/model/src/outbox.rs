@@ -4,6 +4,9 @@ use crate::limits::BODY_COPY_BYTES_MAX;
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 
+#[cfg(test)]
+mod tests;
+
 /// What a session writes and a connection sends. Grows only by what credit allows; the connection stops encoding
 /// events while `len` is above its high-water mark.
 #[derive(Debug, Default)]

@@ -18,11 +18,20 @@ pub enum Input<'a> {
     /// The batch that was taken is durable.
     Flushed(Batch),
     /// The disk refused: final.
-    StoreFailed(String),
+    StoreFailed,
     /// A message was read back, or could not be.
     Fetched(Fetch, Result<Arc<Message>, String>),
     /// Time passed. Every 100 ms or so, and never later than twice that.
     Tick,
+}
+
+/// Whether the journal still takes records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Store {
+    /// Batches are taken and performed.
+    Open,
+    /// A batch failed: no batch is taken and nothing durable is confirmed any more.
+    Failed,
 }
 
 /// One broker as a value.
@@ -30,12 +39,13 @@ pub enum Input<'a> {
 pub struct Node {
     broker: Broker,
     journal: Journal,
+    store: Store,
 }
 
 impl Node {
     /// A node from its parts, after recovery.
     pub(crate) fn new(broker: Broker, journal: Journal) -> Self {
-        Self { broker, journal }
+        Self { broker, journal, store: Store::Open }
     }
 
     /// One input: changes the state and collects what must be sent and read.
@@ -47,23 +57,45 @@ impl Node {
                 }
             }
             Input::Flushed(batch) => {
+                assert!(self.store == Store::Open, "a batch was flushed after the store had failed");
                 let lsn = self.journal.flushed(batch);
                 self.broker.flushed(now, lsn, &mut self.journal, out);
             }
-            Input::StoreFailed(_reason) => {}
+            Input::StoreFailed => {
+                self.store = Store::Failed;
+                self.broker.store_failed(now, out);
+            }
             Input::Fetched(fetch, message) => self.broker.fetched(now, fetch, message, &mut self.journal, out),
-            Input::Tick => self.broker.tick(now, &mut self.journal, out),
+            Input::Tick => {
+                self.broker.tick(now, &mut self.journal, out);
+                self.journal.flush_lazy();
+            }
         }
     }
 
     /// Whether the journal's thread should take a batch now.
     #[must_use]
     pub fn wants_flush(&self) -> bool {
-        self.journal.wants_flush()
+        self.store == Store::Open && self.journal.wants_flush()
     }
 
-    /// What the journal's thread performs next; `None` while one is out or when there is nothing.
+    /// What the journal's thread performs next; `None` while one is out, when there is nothing, or after a failure.
     pub fn take_batch(&mut self) -> Option<Batch> {
+        if self.store == Store::Failed {
+            return None;
+        }
         self.journal.take_batch()
+    }
+
+    /// The broker, to look at: for checks and reports.
+    #[must_use]
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// The journal, to look at.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 }
