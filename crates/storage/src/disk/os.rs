@@ -129,7 +129,7 @@ impl OsDisk {
                 file
             }
         };
-        sync_directory(self.table.directory())?;
+        self.table.sync_names()?;
         let file = Arc::new(file);
         self.table.insert(segment, file.clone());
         self.preparer.made(file);
@@ -177,7 +177,7 @@ impl Disk for OsDisk {
         let path = self.table.path(segment);
         let result = fs::remove_file(&path)
             .map_err(|error| failed("deleting", &path, &error))
-            .and_then(|()| sync_directory(self.table.directory()));
+            .and_then(|()| self.table.sync_names());
         self.poisoned(result)?;
         self.table.remove(segment);
         Ok(())
@@ -262,11 +262,6 @@ fn take_lock(directory: &Path) -> Result<File, OpenError> {
         .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
     noted.map_err(|error| failed("writing", &path, &error))?;
     Ok(file)
-}
-
-/// Makes names in a directory durable.
-fn sync_directory(directory: &Path) -> Result<(), DiskError> {
-    File::open(directory).and_then(|opened| opened.sync_all()).map_err(|error| failed("syncing", directory, &error))
 }
 
 fn failed(doing: &str, path: &Path, error: &io::Error) -> DiskError {
