@@ -116,6 +116,23 @@ impl OsDisk {
         result
     }
 
+    fn reserve(&self, size: u64, path: &Path) -> Result<SegmentFile, DiskError> {
+        match SegmentFile::reserve(path, size) {
+            Ok(file) => {
+                file.file().sync_all().map_err(|error| failed("syncing", path, &error))?;
+                Ok(file)
+            }
+            Err(DiskError::Full) => {
+                // The spare that is being made may have taken the last space: then it is the segment.
+                fs::remove_file(path).map_err(|error| failed("deleting", path, &error))?;
+                self.preparer.wait_for_spare();
+                let spare = self.preparer.take_spare(size, path)?.ok_or(DiskError::Full)?;
+                Ok(SegmentFile::prepared(spare, size))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn create_file(&mut self, segment: u32, size: u64) -> Result<(), DiskError> {
         let path = self.table.path(segment);
         if path.exists() {
@@ -123,11 +140,7 @@ impl OsDisk {
         }
         let file = match self.preparer.take_spare(size, &path)? {
             Some(file) => SegmentFile::prepared(file, size),
-            None => {
-                let file = SegmentFile::reserve(&path, size)?;
-                file.file().sync_all().map_err(|error| failed("syncing", &path, &error))?;
-                file
-            }
+            None => self.reserve(size, &path)?,
         };
         self.table.sync_names()?;
         let file = Arc::new(file);

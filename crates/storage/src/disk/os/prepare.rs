@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 /// Whether there is a spare.
@@ -36,6 +36,8 @@ struct Shared {
     directory: PathBuf,
     size: u64,
     spare: Mutex<Spare>,
+    /// Told when a spare was made or refused.
+    settled: Condvar,
     failure: OnceLock<DiskError>,
 }
 
@@ -61,7 +63,13 @@ impl Preparer {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Spare::None,
             Err(error) => return Err(fail(error)),
         };
-        let shared = Arc::new(Shared { directory, size, spare: Mutex::new(spare), failure: OnceLock::new() });
+        let shared = Arc::new(Shared {
+            directory,
+            size,
+            spare: Mutex::new(spare),
+            settled: Condvar::new(),
+            failure: OnceLock::new(),
+        });
         let (work, todo) = channel();
         let theirs = shared.clone();
         let thread = Builder::new()
@@ -93,6 +101,14 @@ impl Preparer {
 
     pub(super) fn healthy(&self) -> Result<(), DiskError> {
         self.shared.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
+
+    /// Waits until no spare is being made.
+    pub(super) fn wait_for_spare(&self) {
+        let mut spare = lock(&self.shared.spare);
+        while matches!(*spare, Spare::Asked) && self.shared.failure.get().is_none() {
+            spare = self.shared.settled.wait(spare).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// Tries again each time it is asked while there is no space.
@@ -136,11 +152,15 @@ fn run(shared: &Shared, todo: &Receiver<Work>) {
             Work::Spare => {
                 let made = make_spare(shared);
                 *lock(&shared.spare) = made.map_or(Spare::Refused, Spare::Ready);
+                shared.settled.notify_all();
                 Ok(())
             }
         };
         if let Err(error) = done {
             let _ = shared.failure.set(error);
+            // Under the lock, so that whoever is about to wait sees the failure or is woken.
+            drop(lock(&shared.spare));
+            shared.settled.notify_all();
             return;
         }
     }
