@@ -418,6 +418,3 @@ impl State {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
