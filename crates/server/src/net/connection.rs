@@ -211,6 +211,7 @@ impl Connection {
             self.enter_from_shop(shop, context);
         }
         match self.write(now, shop, context) {
+            Round::Idle if matches!(self.phase, Phase::Finishing(..)) => Round::Again,
             Round::Idle if reads == READS_PER_WAKE_MAX => Round::Yield,
             round => round,
         }
