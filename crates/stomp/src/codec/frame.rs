@@ -467,6 +467,3 @@ fn parse_length(raw: &[u8]) -> Result<u64, MalformedFrame> {
     }
     Ok(length)
 }
-
-#[cfg(test)]
-mod tests;

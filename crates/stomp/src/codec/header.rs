@@ -41,7 +41,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// The enum of known headers and the match from a name to it, out of one list.
+/// The enum of known headers and their names, out of one list.
 macro_rules! known_headers {
     ($($variant:ident = $name:literal),* $(,)?) => {
         /// A header that STOMP or FerryMQ gives a meaning.
@@ -53,23 +53,11 @@ macro_rules! known_headers {
 
         impl Known {
             pub(super) const NAMES: &'static [&'static str] = &[$($name),*];
-
-            /// The header of this name; names are case-sensitive.
-            #[must_use]
-            #[inline]
-            pub fn of(name: &[u8]) -> Option<Self> {
-                $(const $variant: &[u8] = $name.as_bytes();)*
-                #[allow(non_upper_case_globals, reason = "the constants carry the variants' names")]
-                match name {
-                    $($variant => Some(Self::$variant),)*
-                    _ => None,
-                }
-            }
+            pub(super) const ALL: &'static [Self] = &[$(Self::$variant),*];
         }
     };
 }
 
-#[allow(non_upper_case_globals, reason = "the constants carry the variants' names")]
 mod known {
     known_headers! {
         Destination = "destination",
@@ -120,6 +108,16 @@ impl Known {
         Self::NAMES[self as usize]
     }
 
+    /// The header of this name; names are case-sensitive.
+    #[must_use]
+    #[inline]
+    pub fn of(name: &[u8]) -> Option<Self> {
+        // Every line of every frame asks: a perfect hash makes it one comparison.
+        let (&first, &middle) = (name.first()?, name.get(name.len() / 2)?);
+        let known = KNOWN_BY_HASH[hash(name.len(), first, middle)]?;
+        (known.name().as_bytes() == name).then_some(known)
+    }
+
     const fn bit(self) -> u64 {
         1 << self as u8
     }
@@ -151,6 +149,26 @@ impl Known {
         Self::NOT_PROPERTIES & self.bit() == 0
     }
 }
+
+const HASH_SLOTS: usize = 128;
+
+/// No two known names share it. The factors were found by trying.
+const fn hash(length: usize, first: u8, middle: u8) -> usize {
+    (length * 206 + first as usize * 55 + middle as usize * 180) % HASH_SLOTS
+}
+
+const KNOWN_BY_HASH: [Option<Known>; HASH_SLOTS] = {
+    let mut table = [None; HASH_SLOTS];
+    let mut at = 0;
+    while at < Known::COUNT {
+        let name = Known::NAMES[at].as_bytes();
+        let slot = hash(name.len(), name[0], name[name.len() / 2]);
+        assert!(table[slot].is_none(), "two known headers share a hash: find other factors");
+        table[slot] = Some(Known::ALL[at]);
+        at += 1;
+    }
+    table
+};
 
 /// Where the known headers of a frame stand. Of a repeated header the first counts (STOMP 1.2, "Repeated Header
 /// Entries").

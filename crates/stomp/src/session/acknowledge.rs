@@ -7,7 +7,7 @@ use super::confirm::Purpose;
 use super::subscriptions::AckMode;
 use super::{Context, PeerError, State};
 use crate::codec::{Command, Frame, Known};
-use ferrymq_model::{Deliveries, DeliveryId, MessageId, Request, Settlement, SubscriptionId, Token, TransactionId};
+use ferrymq_model::{DeliveryId, MessageId, Request, Settlement, SubscriptionId, Token, TransactionId};
 use std::sync::Arc;
 
 /// What goes to the dead-letter queue as the cause.

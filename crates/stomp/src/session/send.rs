@@ -14,18 +14,19 @@ use std::sync::Arc;
 const PRIORITY_USUAL: u8 = 4;
 
 impl State {
-    pub(super) fn send(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<(), PeerError> {
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, frame: &mut Frame<'_>) -> Result<(), PeerError> {
         let transaction = self.transaction(frame)?;
         check_message_type(frame)?;
         let producer = self.producer(cx, frame)?;
         let header = self.message_header(cx, frame, producer.destination)?;
+        let confirm = self.receipt(frame, Purpose::Send(producer.id))?;
+        // The last look at the frame: its bytes become the message's.
         let message = Arc::new(Message {
             header,
             dialect: StompDialect::of(frame.version),
-            bytes: frame.bytes.clone(),
+            bytes: std::mem::take(&mut frame.bytes),
             body_at: frame.body_at,
         });
-        let confirm = self.receipt(frame, Purpose::Send(producer.id))?;
         cx.requests.push(Request::Send { producer: producer.id, message, transaction, confirm });
         Ok(())
     }
