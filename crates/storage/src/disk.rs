@@ -1,5 +1,7 @@
 //! The seam below the journal: numbered segments of bytes. `os.rs` keeps them in files, the simulator in memory.
 
+pub mod memory;
+
 use std::fmt;
 
 /// Segments by number. Every method is synchronous; whoever calls may block.
@@ -45,6 +47,11 @@ pub trait Disk {
     /// # Errors
     /// The environment refused.
     fn delete(&mut self, segment: u32) -> Result<(), DiskError>;
+
+    /// Whether the next `create` may find no space. What can still be written is what was reserved for emergencies.
+    fn is_short_of_space(&self) -> bool {
+        false
+    }
 }
 
 /// An environment error of the disk.

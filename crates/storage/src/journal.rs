@@ -1,9 +1,24 @@
 //! The journal as a value: encodes records, places them in segments, and counts what still lives in each.
 
-use crate::disk::{Disk, DiskError};
-use crate::record::{Placement, Record};
-use ferrymq_model::{Dialects, Message};
-use std::sync::Arc;
+mod append;
+mod batch;
+mod catalogue;
+pub(crate) mod layout;
+mod read;
+mod recover;
+pub(crate) mod scan;
+mod segments;
+#[cfg(test)]
+mod tests;
+
+use crate::record::encode;
+use append::OpenRecord;
+use catalogue::Catalogue;
+use segments::Segments;
+
+pub use batch::{Batch, perform};
+pub use read::read_message;
+pub use recover::{Apply, RecoverError, recover};
 
 /// Log sequence number of a record: 1 is the first ever, then exactly one more each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -27,9 +42,68 @@ pub enum Urgency {
     Lazy,
 }
 
-/// The journal.
+/// How a journal is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct JournalOptions {
+    /// Bytes of a segment; one that must hold a larger message is larger. At least [`SEGMENT_BYTES_MIN`].
+    pub segment_bytes: u32,
+    /// The name that a new, empty store gets: unique and not guessable. One that exists keeps its own.
+    pub new_store: [u8; 16],
+    /// The epoch is one more than the last one on the disk, and at least this.
+    pub epoch_min: u64,
+}
+
+/// Bytes of a segment unless something else is asked for.
+pub const SEGMENT_BYTES_DEFAULT: u32 = 32 * 1024 * 1024;
+/// The smallest segment, for tests that want many.
+pub const SEGMENT_BYTES_MIN: u32 = 4096;
+
+impl Default for JournalOptions {
+    fn default() -> Self {
+        Self { segment_bytes: SEGMENT_BYTES_DEFAULT, new_store: [0; 16], epoch_min: 1 }
+    }
+}
+
+/// The journal. Made by [`recover`], from an empty disk too.
 #[derive(Debug)]
-pub struct Journal {}
+pub struct Journal {
+    options: JournalOptions,
+    store: [u8; 16],
+    seed: u32,
+    epoch: u64,
+    next_lsn: u64,
+    flushed: Lsn,
+    tail: Tail,
+    segments: Segments,
+    catalogue: Catalogue,
+    /// What no batch has yet.
+    pending: Batch,
+    open_record: Option<OpenRecord>,
+    unit_open: bool,
+    unit_first_lsn: u64,
+    /// Somebody waits for what is pending.
+    awaited: bool,
+    /// The last record says that all before it was durable.
+    sealed: bool,
+    /// A batch is out.
+    out: bool,
+    /// The last batch's buffers.
+    spare: Batch,
+    /// The segment in which the first pending record stands: every release since the last batch is noted from here on.
+    pending_first_segment: u32,
+    /// Segments from which something was released since the last batch.
+    recently_released: Vec<u32>,
+    short_of_space: bool,
+}
+
+/// Where the next record goes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tail {
+    segment: u32,
+    offset: u32,
+    size: u32,
+    last_crc: u32,
+}
 
 /// Records that become durable together or not at all. Contiguous in the journal; may span segments.
 #[derive(Debug)]
@@ -37,93 +111,118 @@ pub struct Unit<'j> {
     journal: &'j mut Journal,
 }
 
-/// What a disk must do next: writes, creations, deletions and syncs in order. Buffers inside are reused.
-#[derive(Debug)]
-pub struct Batch {}
-
 impl Journal {
     /// Starts a unit.
     pub fn begin(&mut self) -> Unit<'_> {
+        assert!(!self.unit_open, "the unit before was not committed");
+        self.unit_open = true;
+        self.unit_first_lsn = self.next_lsn;
         Unit { journal: self }
     }
 
     /// The last record appended.
     #[must_use]
     pub fn last_lsn(&self) -> Lsn {
-        todo!()
+        Lsn(self.next_lsn - 1)
     }
 
     /// Every record up to this one is durable.
     #[must_use]
     pub fn flushed_lsn(&self) -> Lsn {
-        todo!()
+        self.flushed
+    }
+
+    /// The epoch: one more with each recovery.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The store's name.
+    #[must_use]
+    pub fn store(&self) -> [u8; 16] {
+        self.store
     }
 
     /// Whether somebody waits for records that are in no batch yet.
     #[must_use]
     pub fn wants_flush(&self) -> bool {
-        todo!()
+        self.awaited
+    }
+
+    /// Whether the disk may have no room for another segment. Removals still find some; what can be refused should be.
+    #[must_use]
+    pub fn is_short_of_space(&self) -> bool {
+        self.short_of_space
+    }
+
+    /// Time passed: what nobody waits for is asked to be flushed now. When the journal has come to rest, it is sealed
+    /// with a last record, so that damage to what was written before can be told from an unfinished write.
+    pub fn flush_lazy(&mut self) {
+        assert!(!self.unit_open, "the unit before was not committed");
+        if self.pending.records > 0 || self.segments.may_have_deletable() {
+            self.awaited = true;
+        } else if !self.out && !self.sealed {
+            self.append_own_unit(Self::append_seal);
+            self.awaited = true;
+        }
     }
 
     /// Everything appended and not yet taken. `None` while a batch is out, or when there is nothing.
     pub fn take_batch(&mut self) -> Option<Batch> {
-        todo!()
+        assert!(!self.unit_open, "the unit before was not committed");
+        if self.out {
+            return None;
+        }
+        let deletions = self.segments.take_deletable();
+        if !deletions.is_empty() {
+            self.append_own_unit(|journal| journal.append_own(|out| encode::dropped(&deletions, out)));
+        }
+        self.awaited = false;
+        if self.pending.records == 0 {
+            return None;
+        }
+        self.pending.steps.push(batch::Step::Sync { segment: self.tail.segment });
+        self.pending.deletions.extend_from_slice(&deletions);
+        self.pending.last = self.last_lsn();
+        self.out = true;
+        self.pending_first_segment = self.tail.segment;
+        self.recently_released.clear();
+        Some(std::mem::replace(&mut self.pending, std::mem::take(&mut self.spare)))
     }
 
     /// The batch was performed: returns the new `flushed_lsn`, and keeps the batch's buffers.
-    pub fn flushed(&mut self, batch: Batch) -> Lsn {
-        let _ = batch;
-        todo!()
+    pub fn flushed(&mut self, mut batch: Batch) -> Lsn {
+        assert!(self.out && batch.performed, "only a batch that is out and was performed is flushed");
+        self.out = false;
+        self.flushed = batch.last;
+        self.short_of_space = batch.short_of_space;
+        for segment in &batch.deletions {
+            self.segments.remove(*segment);
+        }
+        batch.clear();
+        self.spare = batch;
+        self.flushed
     }
 
-    /// Something that stood at this location left its store. When the last thing in a segment did, the segment is
-    /// deleted by a later batch.
+    /// Something that stood at this location left its store: once for each placement, in the same step as the record
+    /// that says so, and before the next batch is taken. When the last thing in a segment did, the segment is deleted
+    /// by a later batch.
     pub fn released(&mut self, at: Location) {
-        let _ = at;
-        todo!()
+        self.segments.release(at.segment, self.pending_first_segment);
+        if self.recently_released.last() != Some(&at.segment) && !self.recently_released.contains(&at.segment) {
+            self.recently_released.push(at.segment);
+        }
     }
 
     /// Bytes and number of segments.
     #[must_use]
     pub fn footprint(&self) -> (u64, u32) {
-        todo!()
-    }
-}
-
-impl Unit<'_> {
-    /// Adds a message with its places; the location is where `read_message` finds it.
-    pub fn store(&mut self, message: &Message, placements: &[Placement]) -> Location {
-        let _ = (&self.journal, message, placements);
-        todo!()
+        self.segments.footprint()
     }
 
-    /// Adds any other record. For a `Record::Remove`, call `Journal::released` for each message that left.
-    pub fn add(&mut self, record: &Record) {
-        let _ = record;
-        todo!()
+    fn append_own_unit(&mut self, append: impl FnOnce(&mut Self)) {
+        self.unit_first_lsn = self.next_lsn;
+        append(self);
     }
-
-    /// Ends the unit. A unit that is dropped without this is a bug of the caller and panics.
-    pub fn commit(self, urgency: Urgency) -> Lsn {
-        let _ = urgency;
-        todo!()
-    }
-}
-
-/// Carries a batch out on a disk. After an error the disk must not be used again.
-///
-/// # Errors
-/// The environment refused.
-pub fn perform(batch: &mut Batch, disk: &mut dyn Disk) -> Result<(), DiskError> {
-    let _ = (batch, disk);
-    todo!()
-}
-
-/// Reads a stored message back.
-///
-/// # Errors
-/// The environment refused, or what is there is not the message that was written.
-pub fn read_message(disk: &dyn Disk, at: Location, dialects: Dialects) -> Result<Arc<Message>, DiskError> {
-    let _ = (disk, at, dialects);
-    todo!()
 }

@@ -20,6 +20,6 @@ pub mod disk;
 pub mod journal;
 pub mod record;
 
-pub use disk::Disk;
-pub use journal::{Batch, Journal, Location, Lsn, Unit, Urgency};
+pub use disk::{Disk, DiskError};
+pub use journal::{Batch, Journal, JournalOptions, Location, Lsn, RecoverError, Unit, Urgency};
 pub use record::{Placement, Record, StoreDefinition, StoreId};

@@ -1,7 +1,32 @@
 //! What the journal holds. Disk types: not the wire's, not the broker's; versioned, with golden files.
 
+pub(crate) mod decode;
+pub(crate) mod encode;
+#[cfg(test)]
+mod tests;
+
 use ferrymq_model::{Destination, Message};
 use std::sync::Arc;
+
+// The numbers of the kinds on disk. A kind whose payload changes gets a new number; none is ever reused.
+pub(crate) const KIND_DEFINE: u8 = 1;
+pub(crate) const KIND_FORGET: u8 = 2;
+pub(crate) const KIND_STORE: u8 = 3;
+pub(crate) const KIND_REMOVE: u8 = 4;
+pub(crate) const KIND_DELIVERED: u8 = 5;
+pub(crate) const KIND_CATALOGUE: u8 = 16;
+pub(crate) const KIND_DROPPED: u8 = 17;
+pub(crate) const KIND_SEAL: u8 = 18;
+
+/// How deep lists and maps in a property that the broker added may nest: bounds the decoder's stack.
+pub(crate) const VALUE_DEPTH_MAX: usize = 32;
+
+/// A segment that existed when a catalogue was written, and where its last record that counts ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SegmentEnd {
+    pub(crate) segment: u32,
+    pub(crate) end: u32,
+}
 
 /// A place that keeps messages: a queue or a durable subscription. The broker numbers them; never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,0 +1,78 @@
+//! The connection's own temporary destinations: `/temp-queue/x` is its word for a real one.
+
+use super::{PeerError, State};
+use crate::destination::{self, Leaf};
+use crate::session::confirm::Purpose;
+use ferrymq_model::limits::TEMPORARIES_PER_SESSION_MAX;
+use ferrymq_model::{Destination, DestinationKind, Request};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+#[derive(Debug, Default)]
+pub(super) struct Temporaries {
+    /// From the connection's word to the real one.
+    real: HashMap<(DestinationKind, Box<str>), Arc<Destination>>,
+    /// From the real name back to the header text that the connection knows.
+    words: HashMap<Arc<str>, Box<str>>,
+    made: u64,
+}
+
+impl Temporaries {
+    /// How this connection calls a destination of its own; `None`: it is not.
+    pub(super) fn word(&self, destination: &Destination) -> Option<&str> {
+        if self.words.is_empty() || !is_temporary(destination.kind) {
+            return None;
+        }
+        self.words.get(&destination.name).map(|word| &**word)
+    }
+
+    /// The broker refused to make it.
+    pub(super) fn forget(&mut self, destination: &Destination) {
+        self.words.remove(&destination.name);
+        self.real.retain(|_, real| **real != *destination);
+    }
+}
+
+fn is_temporary(kind: DestinationKind) -> bool {
+    match kind {
+        DestinationKind::Queue | DestinationKind::Topic => false,
+        DestinationKind::TemporaryQueue | DestinationKind::TemporaryTopic => true,
+    }
+}
+
+impl State {
+    /// The leaves of a destination header; the connection's own temporary destinations are made on first use.
+    pub(super) fn resolve(
+        &mut self,
+        text: &str,
+        requests: &mut Vec<Request>,
+    ) -> Result<Vec<Arc<Destination>>, PeerError> {
+        let leaves = destination::parse(text).map_err(|invalid| PeerError::new(invalid.to_string()))?;
+        leaves.into_iter().map(|leaf| self.resolve_leaf(leaf, requests)).collect()
+    }
+
+    fn resolve_leaf(&mut self, leaf: Leaf<'_>, requests: &mut Vec<Request>) -> Result<Arc<Destination>, PeerError> {
+        if !leaf.is_local {
+            return Ok(Arc::new(Destination { kind: leaf.kind, name: Arc::from(leaf.name) }));
+        }
+        let key = (leaf.kind, Box::from(leaf.name));
+        if let Some(real) = self.temporaries.real.get(&key) {
+            return Ok(Arc::clone(real));
+        }
+        if self.temporaries.real.len() >= TEMPORARIES_PER_SESSION_MAX {
+            return Err(PeerError::new(format!("more than {TEMPORARIES_PER_SESSION_MAX} temporary destinations")));
+        }
+        self.temporaries.made += 1;
+        let name: Arc<str> = Arc::from(format!("{}:{}", self.options.session_name, self.temporaries.made));
+        let real = Arc::new(Destination { kind: leaf.kind, name: Arc::clone(&name) });
+        let prefix = match leaf.kind {
+            DestinationKind::TemporaryTopic => "/temp-topic/",
+            DestinationKind::TemporaryQueue | DestinationKind::Queue | DestinationKind::Topic => "/temp-queue/",
+        };
+        self.temporaries.words.insert(name, format!("{prefix}{}", leaf.name).into());
+        self.temporaries.real.insert(key, Arc::clone(&real));
+        let confirm = self.confirmations.expect(None, Purpose::Temporary(Arc::clone(&real)))?;
+        requests.push(Request::CreateTemporary { destination: Arc::clone(&real), confirm: Some(confirm) });
+        Ok(real)
+    }
+}

@@ -1,0 +1,245 @@
+//! Appending: records are encoded where they will be written from, and get their place at once.
+
+use super::batch::Step;
+use super::layout::{
+    self, FLAG_BATCH_START, FLAG_UNIT_END, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader,
+};
+use super::segments::refer;
+use super::{Journal, Location, Lsn, Unit, Urgency};
+use crate::record::{KIND_DEFINE, KIND_SEAL, KIND_STORE, Placement, Record, encode};
+use bytes::Bytes;
+use ferrymq_model::Message;
+
+/// A message's bytes from this size on are written from where they lie instead of being copied: a second write
+/// costs about as much as copying this much.
+const BODY_BY_REFERENCE_BYTES: usize = 64 * 1024;
+/// With this much waiting, a flush is asked for even if nobody waits. Bytes.
+pub(super) const PENDING_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The last record, until it is known whether the unit ends with it.
+#[derive(Debug)]
+pub(super) struct OpenRecord {
+    /// Where its header lies in the buffer.
+    start: usize,
+    /// Where its payload ends in the buffer.
+    end: usize,
+    /// The rest of its payload.
+    body: Option<Bytes>,
+}
+
+impl Unit<'_> {
+    /// Adds a message with its places; the location is where `read_message` finds it.
+    pub fn store(&mut self, message: &Message, placements: &[Placement]) -> Location {
+        let journal = &mut *self.journal;
+        let start = journal.start_record();
+        encode::store_head(message, placements, &mut journal.pending.buffer);
+        let body = if message.bytes.len() >= BODY_BY_REFERENCE_BYTES {
+            Some(message.bytes.clone())
+        } else {
+            journal.pending.buffer.extend_from_slice(&message.bytes);
+            None
+        };
+        let at = journal.place_record(KIND_STORE, start, body);
+        journal.catalogue.stored(placements);
+        journal.segments.last_mut().live += placements.len() as u64;
+        at
+    }
+
+    /// Adds any other record. For a `Record::Remove` or `Record::Forget`, call `Journal::released` for each message
+    /// that left, before the next batch is taken.
+    pub fn add(&mut self, record: &Record) {
+        if let Record::Store { message, placements } = record {
+            self.store(message, placements);
+            return;
+        }
+        let journal = &mut *self.journal;
+        let start = journal.start_record();
+        let kind = encode::record(record, &mut journal.pending.buffer);
+        journal.place_record(kind, start, None);
+        journal.catalogue.see(record);
+    }
+
+    /// Ends the unit. A unit that is dropped without this is a bug of the caller: the journal's next use panics.
+    pub fn commit(self, urgency: Urgency) -> Lsn {
+        let journal = self.journal;
+        journal.finish_record(FLAG_UNIT_END);
+        journal.unit_open = false;
+        let due = journal.pending.bytes >= PENDING_BYTES_MAX;
+        if journal.pending.records > 0 && (urgency == Urgency::Awaited || due) {
+            journal.awaited = true;
+        }
+        journal.last_lsn()
+    }
+}
+
+impl Journal {
+    /// A unit of one record of the journal's own.
+    pub(super) fn append_own(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> u8) {
+        let start = self.start_record();
+        let kind = encode(&mut self.pending.buffer);
+        self.place_record(kind, start, None);
+        self.finish_record(FLAG_UNIT_END);
+    }
+
+    /// Appends nothing but the fact that all before is durable. Only where that is so.
+    pub(super) fn append_seal(&mut self) {
+        self.append_own(|_| KIND_SEAL);
+        self.sealed = true;
+    }
+
+    /// Makes room for a header. The caller appends the payload to the buffer.
+    fn start_record(&mut self) -> usize {
+        self.finish_record(0);
+        let start = self.pending.buffer.len();
+        self.pending.buffer.extend_from_slice(&[0; RECORD_HEADER]);
+        start
+    }
+
+    /// Gives the record in `buffer[start..]` its number and its place.
+    fn place_record(&mut self, kind: u8, start: usize, body: Option<Bytes>) -> Location {
+        let in_buffer = self.pending.buffer.len() - start;
+        let total = layout::aligned(in_buffer + body.as_ref().map_or(0, Bytes::len));
+        let fits = total <= (self.tail.size - self.tail.offset) as usize;
+        if fits {
+            return self.write_record(kind, start, body);
+        }
+        let record = self.pending.buffer.split_off(start);
+        self.roll(total);
+        // The catalogue's last record is not the unit's last.
+        self.finish_record(0);
+        let start = self.pending.buffer.len();
+        self.pending.buffer.extend_from_slice(&record);
+        self.write_record(kind, start, body)
+    }
+
+    fn write_record(&mut self, kind: u8, start: usize, body: Option<Bytes>) -> Location {
+        assert!(self.open_record.is_none(), "a record is finished before the next is written");
+        let end = self.pending.buffer.len();
+        let body_len = body.as_ref().map_or(0, Bytes::len);
+        let len = end - start - RECORD_HEADER + body_len;
+        let total = layout::aligned(RECORD_HEADER + len);
+        assert!(total <= (self.tail.size - self.tail.offset) as usize, "a record fits its segment");
+        let header = RecordHeader {
+            kind,
+            flags: if self.pending.records == 0 { FLAG_BATCH_START } else { 0 },
+            len: u32::try_from(len).expect("a record is shorter than its segment"),
+            epoch: self.epoch,
+            lsn: self.next_lsn,
+        };
+        header.encode(&mut self.pending.buffer[start..start + RECORD_HEADER]);
+        let padding = total - RECORD_HEADER - len;
+        self.pending.buffer.extend_from_slice(&[0; layout::ALIGNMENT][..padding]);
+        let at = Location { segment: self.tail.segment, offset: self.tail.offset };
+        let padded_end = self.pending.buffer.len();
+        match &body {
+            None => self.pending.write(at.segment, at.offset, start, padded_end),
+            Some(body) => {
+                let body_offset = at.offset + u32_of(end - start);
+                self.pending.write(at.segment, at.offset, start, end);
+                let step = Step::Body { segment: at.segment, offset: body_offset, body: body.clone() };
+                self.pending.steps.push(step);
+                self.pending.bytes += body_len as u64;
+                if padding > 0 {
+                    self.pending.write(at.segment, body_offset + u32_of(body_len), end, padded_end);
+                }
+            }
+        }
+        self.open_record = Some(OpenRecord { start, end, body });
+        self.pending.records += 1;
+        self.next_lsn += 1;
+        self.sealed = false;
+        self.tail.offset += u32_of(total);
+        self.segments.last_mut().end = self.tail.offset;
+        at
+    }
+
+    /// Writes the last record's checksums, now that its flags are known.
+    fn finish_record(&mut self, flags: u8) {
+        let Some(OpenRecord { start, end, body }) = self.open_record.take() else { return };
+        let record = &mut self.pending.buffer[start..end];
+        record[11] |= flags;
+        let header_crc = layout::header_crc(record, self.seed);
+        record[8..10].copy_from_slice(&layout::check(header_crc).to_le_bytes());
+        let mut crc = crc32c::crc32c_append(header_crc, &record[RECORD_HEADER..]);
+        if let Some(body) = body {
+            crc = crc32c::crc32c_append(crc, &body);
+        }
+        record[4..8].copy_from_slice(&crc.to_le_bytes());
+        self.tail.last_crc = crc;
+    }
+
+    /// Goes on in a new segment, which starts with the catalogue and has room for a record of `room` bytes after it.
+    fn roll(&mut self, room: usize) {
+        let old = self.tail.segment;
+        let wrote =
+            self.pending.steps.iter().rev().any(
+                |step| matches!(step, Step::Write { segment, .. } | Step::Body { segment, .. } if *segment == old),
+            );
+        if wrote {
+            // Whatever is valid in the new segment proves that the old one is complete.
+            self.pending.steps.push(Step::Sync { segment: old });
+        }
+        let mid_unit = self.unit_has_records();
+        self.open_segment(old + 1, old, self.tail.last_crc, room);
+        if mid_unit {
+            refer(self.segments.last_mut(), old);
+        }
+        for released in &self.recently_released {
+            refer(self.segments.last_mut(), *released);
+        }
+    }
+
+    /// Starts a segment with header and catalogue.
+    pub(super) fn open_segment(&mut self, segment: u32, previous: u32, previous_crc: u32, room: usize) {
+        let stores = self.catalogue.sorted();
+        let ends = self.segments.ends();
+        let mut catalogue = Vec::new();
+        let mut extents = vec![0];
+        catalogue.extend_from_slice(&[0; RECORD_HEADER]);
+        let kind = encode::catalogue(&ends, stores.len(), &mut catalogue);
+        for (store, entry) in &stores {
+            extents.push(catalogue.len());
+            catalogue.extend_from_slice(&[0; RECORD_HEADER]);
+            encode::define(*store, &entry.definition, entry.next_sequence, entry.delivered, &mut catalogue);
+        }
+        extents.push(catalogue.len());
+        let needed = SEGMENT_HEADER + catalogue.len() + extents.len() * layout::ALIGNMENT + room;
+        let size = self.options.segment_bytes.max(u32::try_from(needed.next_multiple_of(4096)).expect("below 4 GiB"));
+        let header = SegmentHeader {
+            segment,
+            store: self.store,
+            epoch: self.epoch,
+            first_lsn: self.next_lsn,
+            previous,
+            previous_crc,
+            size,
+        };
+        self.segments.push(segment, size);
+        self.pending.steps.push(Step::Create { segment, size });
+        let start = self.pending.buffer.len();
+        self.pending.buffer.extend_from_slice(&header.encode());
+        self.pending.write(segment, 0, start, start + SEGMENT_HEADER);
+        self.tail.segment = segment;
+        self.tail.offset = u32_of(SEGMENT_HEADER);
+        self.tail.size = size;
+        for (index, extent) in extents.windows(2).enumerate() {
+            self.finish_record(0);
+            let start = self.pending.buffer.len();
+            self.pending.buffer.extend_from_slice(&catalogue[extent[0]..extent[1]]);
+            self.write_record(if index == 0 { kind } else { KIND_DEFINE }, start, None);
+        }
+    }
+
+    pub(super) fn finish_unit(&mut self) {
+        self.finish_record(FLAG_UNIT_END);
+    }
+
+    /// Whether the unit that is being written has records in the segment that is about to be left.
+    fn unit_has_records(&self) -> bool {
+        self.next_lsn > self.unit_first_lsn
+    }
+}
+
+fn u32_of(len: usize) -> u32 {
+    u32::try_from(len).expect("offsets within a segment fit 32 bits")
+}

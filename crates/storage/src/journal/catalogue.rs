@@ -1,0 +1,67 @@
+//! What every store is and how far it came: written at the head of each segment, so that older ones can go.
+
+use crate::record::{Placement, Record, StoreDefinition, StoreId};
+use rustc_hash::FxHashMap;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) definition: StoreDefinition,
+    pub(crate) next_sequence: u64,
+    pub(crate) delivered: u64,
+}
+
+/// The stores, kept up to date from the records that pass.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Catalogue {
+    stores: FxHashMap<StoreId, Entry>,
+}
+
+impl Catalogue {
+    pub(crate) fn stored(&mut self, placements: &[Placement]) {
+        for placement in placements {
+            if let Some(entry) = self.stores.get_mut(&placement.store) {
+                entry.next_sequence = entry.next_sequence.max(placement.sequence + 1);
+            }
+        }
+    }
+
+    pub(crate) fn see(&mut self, record: &Record) {
+        match record {
+            Record::Define { store, definition, next_sequence, delivered } => {
+                let entry =
+                    Entry { definition: definition.clone(), next_sequence: *next_sequence, delivered: *delivered };
+                if let Some(known) = self.stores.insert(*store, entry) {
+                    let entry = self.stores.get_mut(store).expect("it was inserted a line above");
+                    entry.next_sequence = entry.next_sequence.max(known.next_sequence);
+                    entry.delivered = entry.delivered.max(known.delivered);
+                }
+            }
+            Record::Forget { store } => {
+                self.stores.remove(store);
+            }
+            Record::Store { placements, .. } => self.stored(placements),
+            // A removal says that the sequence was given out, which matters when its message's segment is gone.
+            Record::Remove { store, last, .. } => {
+                if let Some(entry) = self.stores.get_mut(store) {
+                    entry.next_sequence = entry.next_sequence.max(last.saturating_add(1));
+                }
+            }
+            Record::Delivered { store, through } => {
+                if let Some(entry) = self.stores.get_mut(store) {
+                    entry.delivered = entry.delivered.max(*through);
+                }
+            }
+        }
+    }
+
+    /// Every store in ascending order of its number: the same records always give the same bytes.
+    pub(crate) fn sorted(&self) -> Vec<(StoreId, Entry)> {
+        let mut stores: Vec<_> = self.stores.iter().map(|(store, entry)| (*store, entry.clone())).collect();
+        stores.sort_unstable_by_key(|(store, _)| *store);
+        stores
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = StoreId> + '_ {
+        self.stores.keys().copied()
+    }
+}

@@ -1,0 +1,112 @@
+//! Which segments exist, what lives in each, and which may go.
+
+use crate::record::SegmentEnd;
+
+/// One segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) number: u32,
+    pub(crate) size: u32,
+    /// Where its last record that counts ends.
+    pub(crate) end: u32,
+    /// Placements of messages stored here that have not left their stores.
+    pub(crate) live: u64,
+    /// Older segments that must be gone before this one: those that hold messages whose removal stands here, and the
+    /// one in which the unit that crosses this segment's start began.
+    pub(crate) refers: Vec<u32>,
+    /// Its deletion is on its way.
+    pub(crate) dropping: bool,
+}
+
+/// All segments, ascending; the last one is the one that grows.
+#[derive(Debug, Default)]
+pub(crate) struct Segments {
+    list: Vec<Segment>,
+    /// Something changed that could have made a segment deletable.
+    look: bool,
+}
+
+impl Segments {
+    pub(crate) fn push(&mut self, number: u32, size: u32) {
+        assert!(self.list.last().is_none_or(|last| last.number < number), "segments are made in ascending order");
+        self.list.push(Segment { number, size, end: 0, live: 0, refers: Vec::new(), dropping: false });
+        self.look = true;
+    }
+
+    pub(crate) fn last_mut(&mut self) -> &mut Segment {
+        self.list.last_mut().expect("a journal has a segment")
+    }
+
+    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut Segment> {
+        if self.list.last().is_some_and(|last| last.number == number) {
+            return self.list.last_mut();
+        }
+        let index = self.list.binary_search_by_key(&number, |segment| segment.number).ok()?;
+        Some(&mut self.list[index])
+    }
+
+    pub(crate) fn exists(&self, number: u32) -> bool {
+        self.list.binary_search_by_key(&number, |segment| segment.number).is_ok()
+    }
+
+    /// One placement less in `of`; the segments from `first` on may hold the record that says so.
+    pub(crate) fn release(&mut self, of: u32, first: u32) {
+        let segment = self.get_mut(of).expect("a released location is in a segment that exists");
+        assert!(segment.live > 0, "no more is released than was stored in segment {of}");
+        segment.live -= 1;
+        if segment.live == 0 {
+            self.look = true;
+        }
+        for holder in self.list.iter_mut().rev().take_while(|segment| segment.number >= first) {
+            refer(holder, of);
+        }
+    }
+
+    /// Segments that may go now, ascending. Marks them.
+    pub(crate) fn take_deletable(&mut self) -> Vec<u32> {
+        if !std::mem::take(&mut self.look) {
+            return Vec::new();
+        }
+        let mut deletable = Vec::new();
+        let tail = self.list.len().saturating_sub(1);
+        for index in 0..tail {
+            let segment = &self.list[index];
+            if !segment.dropping && segment.live == 0 && !segment.refers.iter().any(|number| self.exists(*number)) {
+                deletable.push(segment.number);
+                self.list[index].dropping = true;
+            }
+        }
+        deletable
+    }
+
+    /// Whether `take_deletable` could find something.
+    pub(crate) fn may_have_deletable(&self) -> bool {
+        self.look
+    }
+
+    /// The segment is gone from the disk.
+    pub(crate) fn remove(&mut self, number: u32) {
+        if let Ok(index) = self.list.binary_search_by_key(&number, |segment| segment.number) {
+            self.list.remove(index);
+            self.look = true;
+        }
+    }
+
+    /// What a catalogue says.
+    pub(crate) fn ends(&self) -> Vec<SegmentEnd> {
+        let kept = self.list.iter().filter(|segment| !segment.dropping);
+        kept.map(|segment| SegmentEnd { segment: segment.number, end: segment.end }).collect()
+    }
+
+    pub(crate) fn footprint(&self) -> (u64, u32) {
+        let bytes = self.list.iter().map(|segment| u64::from(segment.size)).sum();
+        (bytes, u32::try_from(self.list.len()).expect("segments are numbered with 32 bits"))
+    }
+}
+
+/// Notes that `holder` must outlive `of`.
+pub(crate) fn refer(holder: &mut Segment, of: u32) {
+    if holder.number != of && holder.refers.last() != Some(&of) && !holder.refers.contains(&of) {
+        holder.refers.push(of);
+    }
+}

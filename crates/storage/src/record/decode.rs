@@ -1,0 +1,339 @@
+//! From bytes to records. Takes nothing for granted: a length is believed only as far as bytes are there.
+
+use super::encode::{
+    FLAG_ANNOTATIONS, FLAG_EXPIRES, FLAG_PERSISTENT, HAS_CORRELATION_ID, HAS_GROUP, HAS_KIND, HAS_ORIGINAL_DESTINATION,
+    HAS_REPLY_TO, HAS_USER,
+};
+use super::{
+    KIND_CATALOGUE, KIND_DEFINE, KIND_DELIVERED, KIND_DROPPED, KIND_FORGET, KIND_REMOVE, KIND_SEAL, KIND_STORE,
+};
+use super::{Placement, Record, SegmentEnd, StoreDefinition, StoreId, VALUE_DEPTH_MAX};
+use bytes::Bytes;
+use ferrymq_model::{
+    Annotations, DeliveryMode, Destination, DestinationKind, Dialects, Group, Header, Message, MessageId, Value,
+    WallTime,
+};
+use std::fmt;
+use std::sync::Arc;
+
+/// A record as it lies in the journal: the broker's, or one of the journal's own.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    /// The broker's.
+    Record(Record),
+    /// Opens a segment's catalogue: the segments that existed, and how many `Define` records follow.
+    Catalogue { segments: Vec<SegmentEnd>, stores: u32 },
+    /// These segments are about to be deleted.
+    Dropped(Vec<u32>),
+    /// Nothing but the fact that all before it was durable.
+    Seal,
+}
+
+/// A record whose checksum is right and whose content is not understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum DecodeError {
+    /// A kind or dialect of a later version.
+    Newer(String),
+    /// Not what the format says.
+    Malformed(&'static str),
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newer(what) => f.write_str(what),
+            Self::Malformed(what) => f.write_str(what),
+        }
+    }
+}
+
+/// The bytes of a payload.
+#[derive(Clone, Debug)]
+pub(crate) enum Payload<'a> {
+    /// Inside a larger buffer: a message's bytes are copied out of it.
+    Borrowed(&'a [u8]),
+    /// A buffer of its own: a message's bytes stay in it.
+    Owned(Bytes),
+}
+
+impl Payload<'_> {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+
+    fn from(&self, at: usize) -> Bytes {
+        match self {
+            Self::Borrowed(bytes) => Bytes::copy_from_slice(&bytes[at..]),
+            Self::Owned(bytes) => bytes.slice(at..),
+        }
+    }
+}
+
+/// Decodes payloads. Remembers the last names it saw, so that a million messages of one queue share one name.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    dialects: Dialects,
+    destination: Option<Arc<Destination>>,
+    producer: Option<Arc<str>>,
+}
+
+impl Decoder {
+    pub(crate) fn new(dialects: Dialects) -> Self {
+        Self { dialects, destination: None, producer: None }
+    }
+
+    /// Decodes a payload of this kind.
+    pub(crate) fn decode(&mut self, kind: u8, payload: &Payload<'_>) -> Result<Stored, DecodeError> {
+        let mut input = Input(payload.as_slice());
+        let stored = match kind {
+            KIND_STORE => return self.store(payload).map(Stored::Record),
+            KIND_DEFINE => Stored::Record(define(&mut input)?),
+            KIND_FORGET => Stored::Record(Record::Forget { store: StoreId(input.u32()?) }),
+            KIND_REMOVE => {
+                Stored::Record(Record::Remove { store: StoreId(input.u32()?), first: input.u64()?, last: input.u64()? })
+            }
+            KIND_DELIVERED => Stored::Record(Record::Delivered { store: StoreId(input.u32()?), through: input.u64()? }),
+            KIND_CATALOGUE => {
+                let count = input.count(8)?;
+                let mut segments = Vec::with_capacity(count);
+                for _ in 0..count {
+                    segments.push(SegmentEnd { segment: input.u32()?, end: input.u32()? });
+                }
+                Stored::Catalogue { segments, stores: input.u32()? }
+            }
+            KIND_DROPPED => {
+                let count = input.count(4)?;
+                let mut segments = Vec::with_capacity(count);
+                for _ in 0..count {
+                    segments.push(input.u32()?);
+                }
+                Stored::Dropped(segments)
+            }
+            KIND_SEAL => Stored::Seal,
+            unknown => return Err(DecodeError::Newer(format!("record kind {unknown} is not known"))),
+        };
+        if input.0.is_empty() { Ok(stored) } else { Err(DecodeError::Malformed("bytes are left over")) }
+    }
+
+    fn store(&mut self, payload: &Payload<'_>) -> Result<Record, DecodeError> {
+        let bytes = payload.as_slice();
+        let mut input = Input(bytes);
+        let count = input.count(12)?;
+        if count == 0 {
+            return Err(DecodeError::Malformed("a stored message stands nowhere"));
+        }
+        let mut placements = Vec::with_capacity(count);
+        for _ in 0..count {
+            placements.push(Placement { store: StoreId(input.u32()?), sequence: input.u64()? });
+        }
+        let code = input.u16()?;
+        let dialect = self
+            .dialects
+            .find(code)
+            .ok_or_else(|| DecodeError::Newer(format!("message dialect {code} is not known")))?;
+        let flags = input.u8()?;
+        let priority = input.u8()?;
+        let timestamp = WallTime(input.u64()?);
+        let expiration = if flags & FLAG_EXPIRES != 0 { Some(WallTime(input.u64()?)) } else { None };
+        let producer = self.producer(input.text()?);
+        let sequence = input.u64()?;
+        let destination = self.destination(&mut input)?;
+        let annotations = if flags & FLAG_ANNOTATIONS != 0 { Some(Box::new(annotations(&mut input)?)) } else { None };
+        let body_at = input.u32()?;
+        if body_at as usize > input.0.len() {
+            return Err(DecodeError::Malformed("a message's body starts behind its end"));
+        }
+        let mode = if flags & FLAG_PERSISTENT != 0 { DeliveryMode::Persistent } else { DeliveryMode::NonPersistent };
+        let header = Header {
+            id: MessageId { producer, sequence },
+            destination,
+            mode,
+            priority,
+            timestamp,
+            expiration,
+            annotations,
+        };
+        let own = payload.from(bytes.len() - input.0.len());
+        Ok(Record::Store { message: Arc::new(Message { header, dialect, bytes: own, body_at }), placements })
+    }
+
+    fn producer(&mut self, name: &str) -> Arc<str> {
+        match &self.producer {
+            Some(last) if **last == *name => last.clone(),
+            _ => self.producer.insert(name.into()).clone(),
+        }
+    }
+
+    fn destination(&mut self, input: &mut Input<'_>) -> Result<Arc<Destination>, DecodeError> {
+        let (kind, name) = input.destination_parts()?;
+        Ok(match &self.destination {
+            Some(last) if last.kind == kind && *last.name == *name => last.clone(),
+            _ => self.destination.insert(Arc::new(Destination { kind, name: name.into() })).clone(),
+        })
+    }
+}
+
+fn define(input: &mut Input<'_>) -> Result<Record, DecodeError> {
+    let store = StoreId(input.u32()?);
+    let next_sequence = input.u64()?;
+    let delivered = input.u64()?;
+    let definition = match input.u8()? {
+        1 => StoreDefinition::Queue(input.destination()?),
+        2 => {
+            let client_id = input.text()?.into();
+            let name = input.text()?.into();
+            let count = input.count(5)?;
+            let mut topics = Vec::with_capacity(count);
+            for _ in 0..count {
+                topics.push(input.destination()?);
+            }
+            let flags = input.u8()?;
+            let selector = if flags & 1 != 0 { Some(input.text()?.into()) } else { None };
+            StoreDefinition::Durable {
+                client_id,
+                name,
+                topics,
+                selector,
+                selector_converts_text: flags & 2 != 0,
+                no_local: flags & 4 != 0,
+            }
+        }
+        unknown => return Err(DecodeError::Newer(format!("store kind {unknown} is not known"))),
+    };
+    Ok(Record::Define { store, definition, next_sequence, delivered })
+}
+
+fn annotations(input: &mut Input<'_>) -> Result<Annotations, DecodeError> {
+    let present = input.u8()?;
+    let mut annotations = Annotations::default();
+    if present & HAS_CORRELATION_ID != 0 {
+        annotations.correlation_id = Some(input.text()?.into());
+    }
+    if present & HAS_REPLY_TO != 0 {
+        annotations.reply_to = Some(input.destination()?);
+    }
+    if present & HAS_KIND != 0 {
+        annotations.kind = Some(input.text()?.into());
+    }
+    if present & HAS_GROUP != 0 {
+        let id = input.text()?.into();
+        annotations.group = Some(Group { id, sequence: i32::from_le_bytes(input.array()?) });
+    }
+    if present & HAS_USER != 0 {
+        annotations.user = Some(input.text()?.into());
+    }
+    if present & HAS_ORIGINAL_DESTINATION != 0 {
+        annotations.original_destination = Some(Arc::new(input.destination()?));
+    }
+    let count = input.count(5)?;
+    for _ in 0..count {
+        let name = input.text()?.into();
+        annotations.added.push((name, value(input, 0)?));
+    }
+    Ok(annotations)
+}
+
+fn value(input: &mut Input<'_>, depth: usize) -> Result<Value, DecodeError> {
+    if depth >= VALUE_DEPTH_MAX {
+        return Err(DecodeError::Malformed("a value is nested too deep"));
+    }
+    Ok(match input.u8()? {
+        0 => Value::Null,
+        1 => Value::Bool(input.u8()? != 0),
+        2 => Value::Byte(i8::from_le_bytes(input.array()?)),
+        3 => Value::Short(i16::from_le_bytes(input.array()?)),
+        4 => Value::Int(i32::from_le_bytes(input.array()?)),
+        5 => Value::Long(i64::from_le_bytes(input.array()?)),
+        6 => Value::Float(f32::from_le_bytes(input.array()?)),
+        7 => Value::Double(f64::from_le_bytes(input.array()?)),
+        8 => Value::Char(input.u16()?),
+        9 => Value::Text(input.text()?.into()),
+        10 => {
+            let len = input.count(1)?;
+            Value::Bytes(Bytes::copy_from_slice(input.take(len)?))
+        }
+        11 => {
+            let count = input.count(1)?;
+            let mut values = Vec::new();
+            for _ in 0..count {
+                values.push(value(input, depth + 1)?);
+            }
+            Value::List(values)
+        }
+        12 => {
+            let count = input.count(5)?;
+            let mut entries = Vec::new();
+            for _ in 0..count {
+                let name = input.text()?.into();
+                entries.push((name, value(input, depth + 1)?));
+            }
+            Value::Map(entries)
+        }
+        unknown => return Err(DecodeError::Newer(format!("value tag {unknown} is not known"))),
+    })
+}
+
+/// What is left of a payload.
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(DecodeError::Malformed("a record ends too early"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let taken = self.take(N)?;
+        Ok(taken.try_into().expect("take returns as many bytes as asked"))
+    }
+
+    fn u8(&mut self) -> Result<u8, DecodeError> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn u16(&mut self) -> Result<u16, DecodeError> {
+        Ok(u16::from_le_bytes(self.array()?))
+    }
+
+    fn u32(&mut self) -> Result<u32, DecodeError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, DecodeError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    /// A number of things that follow, each at least this long.
+    fn count(&mut self, bytes_each_min: usize) -> Result<usize, DecodeError> {
+        let count = self.u32()? as usize;
+        if count > self.0.len() / bytes_each_min {
+            return Err(DecodeError::Malformed("a count is larger than its record"));
+        }
+        Ok(count)
+    }
+
+    fn text(&mut self) -> Result<&'a str, DecodeError> {
+        let len = self.u32()? as usize;
+        std::str::from_utf8(self.take(len)?).map_err(|_| DecodeError::Malformed("a text is not UTF-8"))
+    }
+
+    fn destination_parts(&mut self) -> Result<(DestinationKind, &'a str), DecodeError> {
+        let kind = match self.u8()? {
+            1 => DestinationKind::Queue,
+            2 => DestinationKind::Topic,
+            3 => DestinationKind::TemporaryQueue,
+            4 => DestinationKind::TemporaryTopic,
+            unknown => return Err(DecodeError::Newer(format!("destination kind {unknown} is not known"))),
+        };
+        Ok((kind, self.text()?))
+    }
+
+    fn destination(&mut self) -> Result<Destination, DecodeError> {
+        let (kind, name) = self.destination_parts()?;
+        Ok(Destination { kind, name: name.into() })
+    }
+}

@@ -1,0 +1,168 @@
+//! Messages, and a model of what a broker would know after a replay.
+
+use bytes::Bytes;
+use ferrymq_model::selector::Operand;
+use ferrymq_model::{
+    DeliveryMode, Destination, DestinationKind, Dialect, Dialects, Header, MalformedMessage, Message, MessageId,
+    Neutral, WallTime,
+};
+use ferrymq_storage::journal::{self, JournalOptions, RecoverError};
+use ferrymq_storage::{Disk, Journal, Location, Placement, Record, StoreDefinition, StoreId, Urgency};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub struct Plain;
+
+impl Dialect for Plain {
+    fn code(&self) -> u16 {
+        7
+    }
+
+    fn property<'m>(&self, _message: &'m Message, _name: &str) -> Operand<'m> {
+        Operand::Null
+    }
+
+    fn to_neutral(&self, _message: &Message) -> Result<Neutral, MalformedMessage> {
+        Err(MalformedMessage("plain bytes have no neutral form".into()))
+    }
+}
+
+pub static PLAIN: Plain = Plain;
+pub static DIALECTS: Dialects = Dialects(&[&PLAIN]);
+
+pub fn message(sequence: u64, body: Bytes) -> Message {
+    let header = Header {
+        id: MessageId { producer: "ID:test-1:1".into(), sequence },
+        destination: Arc::new(Destination { kind: DestinationKind::Queue, name: "orders".into() }),
+        mode: DeliveryMode::Persistent,
+        priority: 4,
+        timestamp: WallTime(1_700_000_000_000),
+        expiration: None,
+        annotations: None,
+    };
+    Message { header, dialect: &PLAIN, bytes: body, body_at: 0 }
+}
+
+/// Bytes that differ from message to message, without long runs of zeros.
+pub fn body(sequence: u64, len: usize) -> Bytes {
+    (0..len).map(|at| (at as u64 * 31 + sequence * 7 + 1) as u8 | 1).collect::<Vec<u8>>().into()
+}
+
+pub fn queue(name: &str) -> StoreDefinition {
+    StoreDefinition::Queue(Destination { kind: DestinationKind::Queue, name: name.into() })
+}
+
+pub fn define(store: u32) -> Record {
+    Record::Define { store: StoreId(store), definition: queue(&format!("q{store}")), next_sequence: 1, delivered: 0 }
+}
+
+pub fn small() -> JournalOptions {
+    JournalOptions { segment_bytes: 4096, new_store: [9; 16], epoch_min: 1 }
+}
+
+/// What a replay tells, as a broker would keep it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct State {
+    pub stores: BTreeMap<u32, Store>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Store {
+    pub next_sequence: u64,
+    pub delivered: u64,
+    /// Message identity and place by sequence.
+    pub messages: BTreeMap<u64, (u64, Location)>,
+}
+
+impl State {
+    pub fn apply(&mut self, record: Record, at: Location, released: &mut Vec<Location>) {
+        match record {
+            Record::Define { store, next_sequence, delivered, .. } => {
+                let store = self.stores.entry(store.0).or_default();
+                store.next_sequence = store.next_sequence.max(next_sequence);
+                store.delivered = store.delivered.max(delivered);
+            }
+            Record::Forget { store } => {
+                if let Some(store) = self.stores.remove(&store.0) {
+                    released.extend(store.messages.values().map(|(_, at)| *at));
+                }
+            }
+            Record::Store { message, placements } => {
+                for placement in placements {
+                    let store = self.stores.get_mut(&placement.store.0).expect("a store is defined before it is used");
+                    store.next_sequence = store.next_sequence.max(placement.sequence + 1);
+                    store.messages.insert(placement.sequence, (message.header.id.sequence, at));
+                }
+            }
+            Record::Remove { store, first, last } => {
+                if let Some(store) = self.stores.get_mut(&store.0) {
+                    store.next_sequence = store.next_sequence.max(last + 1);
+                    let gone: Vec<u64> = store.messages.range(first..=last).map(|(sequence, _)| *sequence).collect();
+                    for sequence in gone {
+                        released.push(store.messages.remove(&sequence).expect("it was just there").1);
+                    }
+                }
+            }
+            Record::Delivered { store, through } => {
+                if let Some(store) = self.stores.get_mut(&store.0) {
+                    store.delivered = store.delivered.max(through);
+                }
+            }
+        }
+    }
+
+    /// The identities of the messages of a store.
+    pub fn ids(&self, store: u32) -> BTreeSet<u64> {
+        let store = self.stores.get(&store);
+        store.map(|store| store.messages.values().map(|(id, _)| *id).collect()).unwrap_or_default()
+    }
+}
+
+pub fn recover(disk: &mut dyn Disk, options: JournalOptions) -> Result<(Journal, State), RecoverError> {
+    let mut state = State::default();
+    let journal =
+        journal::recover(disk, DIALECTS, options, &mut |record, at, released| state.apply(record, at, released))?;
+    Ok((journal, state))
+}
+
+/// Performs everything that is pending.
+pub fn flush(journal: &mut Journal, disk: &mut dyn Disk) {
+    while let Some(mut batch) = journal.take_batch() {
+        journal::perform(&mut batch, disk).expect("the disk is healthy");
+        journal.flushed(batch);
+    }
+}
+
+/// A broker in small: what it writes to the journal it also applies to its own state.
+pub fn write(journal: &mut Journal, state: &mut State, records: &[Record]) {
+    let mut unit = journal.begin();
+    let mut released = Vec::new();
+    for record in records {
+        match record {
+            Record::Store { message, placements } => {
+                let at = unit.store(message, placements);
+                state.apply(record.clone(), at, &mut released);
+            }
+            _ => {
+                unit.add(record);
+                state.apply(record.clone(), Location { segment: 0, offset: 0 }, &mut released);
+            }
+        }
+    }
+    unit.commit(Urgency::Awaited);
+    for at in released {
+        journal.released(at);
+    }
+}
+
+pub fn store(store: u32, sequence: u64, len: usize) -> Record {
+    Record::Store {
+        message: Arc::new(message(sequence, body(sequence, len))),
+        placements: vec![Placement { store: StoreId(store), sequence }],
+    }
+}
+
+pub fn remove(store: u32, first: u64, last: u64) -> Record {
+    Record::Remove { store: StoreId(store), first, last }
+}
