@@ -18,9 +18,12 @@
 pub mod client;
 pub mod content;
 pub mod disk;
+pub mod enumerate;
+pub mod fuzz;
 pub mod oracle;
 pub mod planted;
 pub mod random;
+pub mod search;
 pub mod world;
 
 pub use disk::SimDisk;

@@ -46,7 +46,7 @@ pub struct Taken {
 }
 
 /// The judge of one simulation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Oracle {
     rules: Rules,
     now: Now,

@@ -11,8 +11,8 @@ use crate::planted::{Bug, Planted};
 use crate::random::Random;
 use ferrymq_model::{Dialect, Dialects, Event, MonoTime, Now, Request, SessionId, WallTime};
 use ferrymq_node::{Effects, Fetch, Input, Node, Settings};
-use ferrymq_storage::journal::{perform, read_message};
-use ferrymq_storage::{Batch, DiskError};
+use ferrymq_storage::journal::{SEGMENT_BYTES_MIN, perform, read_message};
+use ferrymq_storage::{Batch, DiskError, JournalOptions};
 
 /// Every dialect of a simulation.
 pub const DIALECTS: Dialects = Dialects(&DIALECT_LIST);
@@ -89,6 +89,7 @@ pub struct World {
     plan: Plan,
     random: Random,
     settings: Settings,
+    options: JournalOptions,
     node: Option<Node>,
     disk: SimDisk,
     oracle: Oracle,
@@ -102,6 +103,9 @@ pub struct World {
     store_failed: bool,
     trace: Vec<String>,
     starts: u32,
+    requests: u64,
+    /// A power cut ends the life instead of starting the node again.
+    ends_with_power: bool,
 }
 
 impl World {
@@ -114,6 +118,11 @@ impl World {
             memory_limit_bytes: if small { 96 * 1024 } else { 256 * 1024 * 1024 },
             destination_memory_limit_bytes: if small { 24 * 1024 } else { 32 * 1024 * 1024 },
             ..Settings::default()
+        };
+        let options = JournalOptions {
+            segment_bytes: *random.pick(&[SEGMENT_BYTES_MIN, 3 * SEGMENT_BYTES_MIN, 16 * SEGMENT_BYTES_MIN]),
+            new_store: [7; 16],
+            epoch_min: 1,
         };
         let rules = Rules {
             redeliveries_max: settings.redeliveries_max,
@@ -128,6 +137,7 @@ impl World {
             plan,
             random,
             settings,
+            options,
             node: None,
             disk,
             oracle: Oracle::new(rules),
@@ -141,6 +151,8 @@ impl World {
             store_failed: false,
             trace: Vec::new(),
             starts: 0,
+            requests: 0,
+            ends_with_power: false,
         }
     }
 
@@ -173,6 +185,7 @@ impl World {
         self.oracle.begin_step(self.now);
         let mut early = Vec::new();
         let mut heard = Vec::new();
+        self.requests += requests.len() as u64;
         for request in requests {
             self.note(|| format!("{} asks {}", name(session), brief(&request)));
             self.oracle.asked(session, &request);
@@ -251,7 +264,7 @@ impl World {
         self.note(|| format!("the disk fails: {error}"));
         self.store_failed = true;
         let text = error.to_string();
-        self.input(Input::StoreFailed(text.as_str().into()));
+        self.input(Input::StoreFailed(&text));
     }
 
     /// Reads one message back that the node asked for.

@@ -16,7 +16,7 @@ const ROUNDS_MAX: u32 = 10_000;
 
 impl World {
     /// Heals everything and takes what is left.
-    pub(super) fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         if !self.oracle.violations().is_empty() || self.node.is_none() {
             return;
         }

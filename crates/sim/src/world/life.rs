@@ -1,7 +1,7 @@
 //! What happens by chance: clients act, the network delays, the disk works and fails, the node dies and comes back.
 
 use super::{DIALECTS, World};
-use crate::disk::{Fault, Moment, SURVIVORS};
+use crate::disk::{Fault, Moment, SURVIVORS, Survivors};
 use crate::oracle::Promise;
 use ferrymq_model::Request;
 use ferrymq_node::{Node, recover};
@@ -19,6 +19,38 @@ impl World {
             }
             self.happen();
         }
+    }
+
+    /// Lives until this many requests were asked or the planned power cut struck.
+    pub(crate) fn live_requests(&mut self, requests: u64) {
+        self.ends_with_power = true;
+        self.start();
+        while self.requests < requests && self.node.is_some() && self.oracle.violations().is_empty() {
+            self.happen();
+        }
+    }
+
+    /// The world as it is when the power comes back and these writes have survived.
+    pub(crate) fn recovered(&self, survivors: Survivors) -> Self {
+        let mut fork = Self::new(self.plan.clone());
+        fork.disk = self.disk.clone();
+        fork.oracle = self.oracle.clone();
+        fork.now = self.now;
+        fork.disk.cut_power();
+        fork.oracle.crashed();
+        fork.disk.restart(survivors);
+        fork.start();
+        fork
+    }
+
+    /// Plans a fault of the disk.
+    pub(crate) fn plan_fault(&mut self, operation: u64, fault: Fault) {
+        self.disk.plan(operation, fault);
+    }
+
+    /// Operations of the disk so far.
+    pub(crate) fn disk_operations(&self) -> u64 {
+        self.disk.operations()
     }
 
     fn happen(&mut self) {
@@ -141,6 +173,10 @@ impl World {
 
     /// The power is gone already.
     pub(super) fn power_cut(&mut self) {
+        if self.ends_with_power {
+            self.node = None;
+            return;
+        }
         let survivors = *self.random.pick(&SURVIVORS);
         self.note(|| format!("the power goes; of unsynced writes survive: {survivors:?}"));
         self.die();
@@ -215,13 +251,16 @@ impl World {
                 self.disk
                     .plan(at, Fault::PowerCut(*self.random.pick(&[Moment::Before, Moment::During, Moment::After])));
             }
-            match recover(&mut self.disk, DIALECTS, self.settings.clone(), self.now) {
+            match recover(&mut self.disk, DIALECTS, self.options, self.settings.clone(), self.now) {
                 Ok(node) => {
                     self.note(|| "the node is up".to_owned());
-                    self.disk.heal();
+                    if !self.ends_with_power {
+                        self.disk.heal();
+                    }
                     self.node = Some(node);
                     return self.planted.restarted();
                 }
+                Err(_) if self.disk.is_off() && self.ends_with_power => return,
                 Err(_) if self.disk.is_off() => {
                     let survivors = *self.random.pick(&SURVIVORS);
                     self.note(|| format!("the power goes during the start; survivors: {survivors:?}"));
