@@ -74,4 +74,16 @@ impl Broker {
         let _ = (now, journal, out);
         todo!()
     }
+
+    /// Recovery ended.
+    pub fn restored(&mut self, now: Now) {
+        let _ = now;
+        todo!()
+    }
+
+    /// The journal failed for good: whoever waits for it is refused, and so is everything durable from now on.
+    pub fn store_failed(&mut self, now: Now, out: &mut Effects) {
+        let _ = (now, out);
+        todo!()
+    }
 }

@@ -17,8 +17,8 @@ pub enum Input<'a> {
     },
     /// The batch that was taken is durable.
     Flushed(Batch),
-    /// The disk refused, in words for the log: final.
-    StoreFailed(&'a str),
+    /// The disk refused: final.
+    StoreFailed,
     /// A message was read back, or could not be.
     Fetched(Fetch, Result<Arc<Message>, String>),
     /// Time passed. Every 100 ms or so, and never later than twice that.
@@ -61,9 +61,9 @@ impl Node {
                 let lsn = self.journal.flushed(batch);
                 self.broker.flushed(now, lsn, &mut self.journal, out);
             }
-            Input::StoreFailed(reason) => {
+            Input::StoreFailed => {
                 self.store = Store::Failed;
-                self.broker.store_failed(now, reason, out);
+                self.broker.store_failed(now, out);
             }
             Input::Fetched(fetch, message) => self.broker.fetched(now, fetch, message, &mut self.journal, out),
             Input::Tick => {
