@@ -200,7 +200,7 @@ impl World {
         self.oracle.begin_step(self.now);
         match input {
             Input::Flushed(_) | Input::Tick => self.oracle.marks_deliveries(),
-            Input::Requests { .. } | Input::StoreFailed(_) | Input::Fetched(..) => {}
+            Input::Requests { .. } | Input::StoreFailed | Input::Fetched(..) => {}
         }
         self.step(input);
     }
@@ -263,8 +263,7 @@ impl World {
     fn disk_failed(&mut self, error: &DiskError) {
         self.note(|| format!("the disk fails: {error}"));
         self.store_failed = true;
-        let text = error.to_string();
-        self.input(Input::StoreFailed(&text));
+        self.input(Input::StoreFailed);
     }
 
     /// Reads one message back that the node asked for.
