@@ -48,7 +48,7 @@ impl Plan {
     pub fn of_seed(seed: u64) -> Self {
         Self {
             seed,
-            steps: 600,
+            steps: 1500,
             clients: u32::MAX,
             restarts: true,
             disk_errors: true,
