@@ -292,16 +292,4 @@ impl Waiting {
             other => other,
         }
     }
-
-    /// Recovery ended.
-    pub fn restored(&mut self, now: Now) {
-        let _ = now;
-        todo!()
-    }
-
-    /// The journal failed for good: whoever waits for it is refused, and so is everything durable from now on.
-    pub fn store_failed(&mut self, now: Now, out: &mut Effects) {
-        let _ = (now, out);
-        todo!()
-    }
 }
