@@ -53,8 +53,8 @@ impl Oracle {
                 self.await_answer(id, *confirm, Asked::Other);
             }
             Request::Commit { transaction, confirm } => {
-                self.commit(id, *transaction);
-                self.await_answer(id, *confirm, Asked::Other);
+                let operation = self.commit(id, *transaction);
+                self.await_answer(id, *confirm, Asked::Send(operation));
             }
             Request::Rollback { transaction, confirm } => {
                 self.roll_back(id, *transaction);
@@ -233,8 +233,14 @@ impl Oracle {
 
     /// Whether what an operation placed may be delivered for sure: a transaction's only when it is durable.
     pub(super) fn is_visible(&self, operation: OperationId) -> bool {
+        !self.waits_for_disk(operation)
+    }
+
+    /// Whether it is a commit with something to write that is not promised durable yet.
+    pub(super) fn waits_for_disk(&self, operation: OperationId) -> bool {
         let operation = &self.operations[operation.0];
-        !operation.commit || operation.durable
+        let writes = || operation.effects.iter().any(|copy| self.copies[copy.0].persistent);
+        operation.commit && !operation.durable && writes()
     }
 
     fn settle(
@@ -292,8 +298,8 @@ impl Oracle {
         }
     }
 
-    fn commit(&mut self, id: SessionId, transaction: TransactionId) {
-        let Some(open) = self.session(id).transactions.remove(&transaction) else { return };
+    fn commit(&mut self, id: SessionId, transaction: TransactionId) -> Option<OperationId> {
+        let open = self.session(id).transactions.remove(&transaction)?;
         let operation = self.operate(Some(id), true);
         for send in open.sends {
             if let Some(facts) = self.facts.get_mut(&send.message.header.id) {
@@ -307,6 +313,7 @@ impl Oracle {
             }
             self.apply(operation, settled.held, &settled.settlement);
         }
+        Some(operation)
     }
 
     fn roll_back(&mut self, id: SessionId, transaction: TransactionId) {

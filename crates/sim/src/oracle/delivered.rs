@@ -78,12 +78,20 @@ impl Oracle {
         let message = &delivery.message.header.id;
         let mut candidates = self.copies_in(store, message);
         let fits = |copy: &Copy| copy.possible().allows(Place::Here) && (browses || copy.holder.is_none());
-        let best = candidates.iter().copied().find(|copy| fits(&self.copies[copy.0]));
-        if best.is_none()
-            && *store == dead_letters()
-            && let Some(moved) = self.find_expired(message)
+        let like = |copy: &Copy| {
+            let comes_from = copy.moved_from.as_ref().is_none_or(|from| is_origin(&delivery.message, from));
+            let expected = if copy.deliveries > 0 { copy.first_redeliveries + copy.deliveries } else { 0 };
+            (comes_from, expected == delivery.redeliveries)
+        };
+        // Several dead letters may have the same id: the one that this looks like most.
+        let possible = candidates.iter().rev().copied().filter(|copy| fits(&self.copies[copy.0]));
+        let mut best = possible.max_by_key(|copy| like(&self.copies[copy.0]));
+        if *store == dead_letters()
+            && best.is_none_or(|copy| !like(&self.copies[copy.0]).0)
+            && let Some(moved) = self.find_expired(&delivery.message)
         {
             candidates.push(moved);
+            best = Some(moved);
         }
         let Some(last) = candidates.last().copied() else {
             let (promise, why) = match facts.fate {
@@ -119,7 +127,8 @@ impl Oracle {
             self.accuse(Promise::OneConsumer, text);
         }
         let placed = &self.operations[it.placed_by.0];
-        if placed.commit && !placed.durable && it.born == self.incarnation && placed.step > self.flushed_step {
+        let early = self.waits_for_disk(it.placed_by) && placed.step > self.flushed_step;
+        if early && it.born == self.incarnation {
             let text = format!("message {message} came before its transaction was durable");
             self.accuse(Promise::NothingUncommitted, text);
         }
@@ -143,11 +152,7 @@ impl Oracle {
         let annotations = message.annotations();
         let cause = annotations.is_some_and(|it| it.added.iter().any(|(name, _)| &**name == "dlqDeliveryFailureCause"));
         let origin = annotations.and_then(|it| it.original_destination.as_ref());
-        let right = match (from, origin) {
-            (_, None) => false,
-            (StoreKey::Queue(queue), Some(origin)) => queue == origin,
-            (StoreKey::Durable(..) | StoreKey::Topic(..), Some(_)) => true,
-        };
+        let right = is_origin(message, from);
         if !cause || !right || message.header.expiration.is_some() {
             let text = format!(
                 "dead letter {} from {from}: cause {cause}, origin {origin:?}, expiration {:?}",
@@ -172,7 +177,7 @@ impl Oracle {
             let same = other.message.producer == it.message.producer && known.priority == facts.priority;
             let wanted = subscription.wish.is_none_or(|wish| (wish.accepts)(known.properties, known.priority));
             let free = other.holder.is_none() && !known.is_expired(self.now.wall);
-            if !same || !wanted || !free || (subscription.no_local && known.sender == it_session(facts)) {
+            if !same || !wanted || !free || (subscription.no_local && known.sender == facts.sender) {
                 continue;
             }
             if other.is_here() && self.is_visible(other.placed_by) && !other.is_open() {
@@ -238,8 +243,9 @@ impl Oracle {
 
     fn shown(&mut self, id: SessionId, delivery: &Delivery, copy: CopyId) {
         let message = delivery.message.header.id.clone();
-        let placed = &self.operations[self.copies[copy.0].placed_by.0];
-        if placed.commit && !placed.durable && placed.step > self.flushed_step {
+        let it = &self.copies[copy.0];
+        let early = self.waits_for_disk(it.placed_by) && self.operations[it.placed_by.0].step > self.flushed_step;
+        if early && it.born == self.incarnation {
             let text = format!("message {message} was shown before its transaction was durable");
             self.accuse(Promise::NothingUncommitted, text);
         }
@@ -255,8 +261,13 @@ impl Oracle {
     }
 }
 
-fn it_session(facts: &Facts) -> SessionId {
-    facts.sender
+/// Whether a dead letter says that it comes from a store.
+pub(super) fn is_origin(message: &Message, from: &StoreKey) -> bool {
+    match (from, message.annotations().and_then(|it| it.original_destination.as_ref())) {
+        (_, None) => false,
+        (StoreKey::Queue(queue), Some(origin)) => queue == origin,
+        (StoreKey::Durable(..) | StoreKey::Topic(..), Some(origin)) => !is_queue(origin.kind),
+    }
 }
 
 /// Where a delivery comes from.

@@ -2,8 +2,9 @@
 
 use super::Oracle;
 use super::copies::{OperationId, Place};
+use super::delivered::is_origin;
 use super::facts::{Asked, Fate, Listening, Promise, StoreKey, Waiting};
-use ferrymq_model::{Event, Refusal, RefusalKind, SessionId, SubscriptionId, Token, event::Report};
+use ferrymq_model::{Event, Message, Refusal, RefusalKind, SessionId, SubscriptionId, Token, event::Report};
 
 impl Oracle {
     /// A session is told; in the order in which the node said it.
@@ -121,9 +122,15 @@ impl Oracle {
             self.accuse(Promise::Accepted, format!("{id:?} was refused: {:?}: {}", refusal.kind, refusal.text));
         }
         match waiting.map(|it| it.what) {
-            Some(Asked::Send(Some(operation))) => self.refuse_send(operation),
+            // A journal that stopped may have kept what it could not promise any more; what was refused at once was
+            // not carried out.
+            Some(Asked::Send(Some(operation)))
+                if refusal.kind != RefusalKind::StoreFailed || self.operations[operation.0].step == self.step =>
+            {
+                self.refuse_send(operation);
+            }
             Some(Asked::Subscribe(subscription)) => self.end_subscription(id, subscription),
-            Some(Asked::Connect | Asked::DeleteDurable(_) | Asked::Send(None) | Asked::Other) | None => {}
+            Some(Asked::Connect | Asked::DeleteDurable(_) | Asked::Send(_) | Asked::Other) | None => {}
         }
     }
 
@@ -166,7 +173,8 @@ impl Oracle {
     }
 
     /// The dead letter of a message that expired, seen for the first time: the broker moved it by itself.
-    pub(super) fn find_expired(&mut self, message: &ferrymq_model::MessageId) -> Option<super::CopyId> {
+    pub(super) fn find_expired(&mut self, letter: &Message) -> Option<super::CopyId> {
+        let message = &letter.header.id;
         let facts = self.facts.get(message)?;
         if !facts.is_expired(self.now.wall) || !facts.persistent {
             return None;
@@ -176,6 +184,7 @@ impl Oracle {
                 && copy.possible().allows(Place::Here)
                 && copy.holder.is_none()
                 && copy.store != super::ended::dead_letters()
+                && is_origin(letter, &copy.store)
                 && !matches!(copy.store, StoreKey::Topic(..))
         })?;
         let operation = self.operate(None, false);
