@@ -90,8 +90,9 @@ impl Broker {
         let eager = consumers.filter(|&consumer| self.subscriptions[consumer].has_credit()).count();
         assert_eq!(queue.eager, eager, "consumers of queue {index} with credit");
         if !queue.is_choosy() && eager > 0 && queue.exclusive.is_none() {
-            let waits = queue.bands.iter().flatten().any(|entry| {
-                entry.state == EntryState::Ready && entry.item.message.is_some() && !entry.item.is_held(self.flushed)
+            let waits = queue.bands.iter().any(|band| {
+                let first = band.iter().find(|entry| entry.is_live());
+                first.is_some_and(|first| first.item.message.is_some() && !first.item.is_held(self.flushed))
             });
             let before = queue.fetching > 0;
             assert!(!waits || before, "queue {index} has a message and a consumer with credit");

@@ -88,6 +88,9 @@ impl Broker {
                 };
                 added += kept.size as usize;
                 subscription.deliver(Source::Topic(topic), kept, passing, step.out);
+                if subscription.window >= subscription.prefetch {
+                    self.refresh_credit(index);
+                }
                 continue;
             }
             if expired {
