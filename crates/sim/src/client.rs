@@ -265,7 +265,9 @@ impl Client {
             let leaves = match self.random.below(10) {
                 0..5 => vec![queue(QUEUES[self.random.index(QUEUES.len())])],
                 5..8 => vec![topic(TOPICS[self.random.index(TOPICS.len())])],
-                _ => vec![queue(QUEUES[self.random.index(QUEUES.len())]), topic(TOPICS[0])],
+                _ => {
+                    vec![queue(QUEUES[self.random.index(QUEUES.len())]), topic(TOPICS[self.random.index(TOPICS.len())])]
+                }
             };
             let producer = ProducerId(u32::try_from(self.producers.len()).expect("a few producers"));
             let address = Arc::new(Address { leaves });
@@ -329,10 +331,7 @@ impl Client {
             return self.outgoing.push_back(Request::DeleteDurable { name, confirm: Some(token) });
         }
         let (leaves, mode) = if self.role == Role::Durable {
-            (
-                vec![topic(if self.slot.is_multiple_of(2) { "T.*" } else { "T.X" })],
-                SubscribeMode::Durable("durable".into()),
-            )
+            (vec![topic(durable_topic(self.slot.is_multiple_of(2)))], SubscribeMode::Durable("durable".into()))
         } else {
             let leaves = match self.random.below(10) {
                 0 => vec![queue("Q.*")],
@@ -466,6 +465,13 @@ impl Client {
             self.subscribe(vec![queue(name)], SubscribeMode::Browse, Settles::WhenWritten, 30);
         }
     }
+}
+
+/// What the durable subscription of an even or an odd client listens to: not the same, so that a dead letter tells by
+/// its origin which of them it comes from.
+#[must_use]
+pub fn durable_topic(even: bool) -> &'static str {
+    if even { "T.X.>" } else { "T.Y" }
 }
 
 /// A queue by name.

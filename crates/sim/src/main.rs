@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Lines of a failing seed's story that are printed.
-const STORY_LINES: usize = 80;
+const STORY_LINES: usize = 2000;
 
 /// What the command line asks.
 #[derive(Clone, Copy, Debug)]

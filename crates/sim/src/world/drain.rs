@@ -1,7 +1,7 @@
 //! The end: everything is healed, patient consumers take what is left, and the oracle judges what did not come.
 
 use super::World;
-use crate::client::{Client, Role, topic};
+use crate::client::{Client, Role, durable_topic, topic};
 use crate::oracle::DEAD_LETTER_QUEUE;
 use ferrymq_model::request::{Settles, SubscribeMode};
 use ferrymq_model::{
@@ -163,7 +163,7 @@ impl Drained {
             Self::Durable(client, name) => {
                 // The pattern that the client of this slot always uses.
                 let even = client.bytes().last().is_some_and(|digit| digit.is_ascii_digit() && digit % 2 == 0);
-                (Some(client), topic(if even { "T.*" } else { "T.X" }), SubscribeMode::Durable(name))
+                (Some(client), topic(durable_topic(even)), SubscribeMode::Durable(name))
             }
         };
         let subscribe = Subscribe {
