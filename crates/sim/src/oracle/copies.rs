@@ -90,7 +90,7 @@ pub(super) struct Copy {
     /// What is durable.
     base: Possible,
     /// Since then, in order.
-    changes: Vec<(OperationId, Place)>,
+    changes: Vec<(OperationId, Possible)>,
     /// What the last crash left open.
     open: Option<Open>,
 }
@@ -110,7 +110,7 @@ struct Open {
 impl Copy {
     /// Where it may be now.
     pub(super) fn possible(&self) -> Possible {
-        self.changes.last().map_or(self.base, |(_, place)| Possible::only(*place))
+        self.changes.last().map_or(self.base, |(_, possible)| *possible)
     }
 
     /// Whether it is in its store for sure.
@@ -130,7 +130,7 @@ impl Copy {
 
     fn settle_durably(&mut self, operation: OperationId) {
         if let Some(at) = self.changes.iter().position(|(id, _)| *id == operation) {
-            self.base = Possible::only(self.changes[at].1);
+            self.base = self.changes[at].1;
             self.changes.drain(..=at);
         }
     }
@@ -142,9 +142,9 @@ impl Copy {
     fn crash(&mut self) {
         let mut states = vec![self.base];
         let mut operations = Vec::new();
-        for (operation, place) in std::mem::take(&mut self.changes) {
+        for (operation, possible) in std::mem::take(&mut self.changes) {
             operations.push(operation);
-            states.push(Possible::only(place));
+            states.push(possible);
         }
         if !self.persistent {
             // A crash may lose it whatever was confirmed; it cannot bring back what is gone for good.
@@ -176,10 +176,14 @@ impl Oracle {
 
     /// Adds an effect to an operation.
     pub(super) fn change(&mut self, operation: OperationId, copy: CopyId, place: Place) {
+        self.change_to(operation, copy, Possible::only(place));
+    }
+
+    fn change_to(&mut self, operation: OperationId, copy: CopyId, possible: Possible) {
         self.operations[operation.0].effects.push(copy);
         let copy = &mut self.copies[copy.0];
-        copy.changes.push((operation, place));
-        if place == Place::Gone {
+        copy.changes.push((operation, possible));
+        if possible == Possible::GONE {
             copy.holder = None;
         }
     }
@@ -210,13 +214,11 @@ impl Oracle {
             first_redeliveries: 0,
             delivered_step: 0,
             must_be_redelivered: false,
-            base: if uncertain { Possible::EITHER } else { Possible::GONE },
+            base: Possible::GONE,
             changes: Vec::new(),
             open: None,
         });
-        if !uncertain {
-            self.change(operation, id, Place::Here);
-        }
+        self.change_to(operation, id, if uncertain { Possible::EITHER } else { Possible::HERE });
         id
     }
 
@@ -275,7 +277,9 @@ impl Oracle {
             for operation in missed {
                 self.proven(operation, false);
             }
-        } else if it.changes.is_empty() {
+        } else if let Some((_, possible)) = it.changes.last_mut() {
+            *possible = Possible::only(place);
+        } else {
             it.base = Possible::only(place);
         }
     }

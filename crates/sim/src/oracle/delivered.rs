@@ -206,7 +206,9 @@ impl Oracle {
         } else if it.born == self.incarnation {
             (count != 0).then(|| "it was never delivered before".to_owned())
         } else {
-            let marked = self.stores.get(&it.store).is_some_and(|store| it.index < store.delivered_before);
+            let silent = it.born == u32::MAX;
+            let reaches = |before: usize| before > it.index || (silent && before > 0);
+            let marked = self.stores.get(&it.store).is_some_and(|store| reaches(store.delivered_before));
             match count {
                 0 if it.must_be_redelivered => Some("it was delivered before the crash".to_owned()),
                 0 => None,
