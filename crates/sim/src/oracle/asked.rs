@@ -239,7 +239,11 @@ impl Oracle {
     /// Whether it is a commit with something to write that is not promised durable yet.
     pub(super) fn waits_for_disk(&self, operation: OperationId) -> bool {
         let operation = &self.operations[operation.0];
-        let writes = || operation.effects.iter().any(|copy| self.copies[copy.0].persistent);
+        // A copy for a durable subscription that may not exist is no reason to wait.
+        let writes = || {
+            let mut copies = operation.effects.iter().map(|copy| &self.copies[copy.0]);
+            copies.any(|copy| copy.persistent && copy.possible() != Possible::EITHER)
+        };
         operation.commit && !operation.durable && writes()
     }
 
@@ -354,7 +358,10 @@ impl Oracle {
             store.pending = Some(operation);
             store.deleting = true;
             for copy in store.copies.clone() {
-                if self.copies[copy.0].possible() != Possible::GONE {
+                let it = &self.copies[copy.0];
+                // What expired may have moved to the dead letters before; nobody was told.
+                let expired = self.facts[&it.message].is_expired(self.now.wall) && it.holder.is_none();
+                if it.possible() != Possible::GONE && !expired {
                     self.change(operation, copy, Place::Gone);
                 }
             }
