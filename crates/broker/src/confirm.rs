@@ -68,8 +68,7 @@ impl Broker {
         let mut index = 0;
         while index < self.waiting.len() {
             let session = self.waiting[index];
-            loop {
-                let Some(state) = self.session_mut(session) else { break };
+            while let Some(state) = self.session_mut(session) {
                 if state.waiting.front().is_none_or(|waiting| waiting.lsn > flushed) {
                     break;
                 }

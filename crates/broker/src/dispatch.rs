@@ -243,6 +243,7 @@ impl Broker {
     }
 
     /// Delivers an item of a queue, which is in no band.
+    #[inline]
     pub(crate) fn hand_over(&mut self, index: u32, subscription: u32, item: Item, step: &mut Step<'_>) {
         let queue = &mut self.queues[index];
         queue.in_flight += 1;
@@ -260,6 +261,7 @@ impl Broker {
     }
 
     /// Tells a subscription's queues whether it has credit, where that changed.
+    #[inline]
     pub(crate) fn refresh_credit(&mut self, index: u32) {
         let subscription = &mut self.subscriptions[index];
         let eager = subscription.has_credit() && subscription.browse.is_none();
@@ -280,6 +282,7 @@ impl Broker {
 
 impl Queue {
     /// The consumer whose turn it is, and passes the turn on.
+    #[inline]
     pub(crate) fn choose(&mut self, subscriptions: &Slab<Subscription>) -> Option<u32> {
         let consumers = &self.consumers;
         if let Some(only) = self.exclusive {

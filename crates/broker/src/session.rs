@@ -46,18 +46,21 @@ pub(crate) enum Full {
 
 impl Broker {
     /// The session, if it is connected.
+    #[inline]
     pub(crate) fn session(&self, session: SessionId) -> Option<&SessionState> {
         let state = self.sessions.get(session.slot as usize)?.as_deref()?;
         (state.generation == session.generation).then_some(state)
     }
 
     /// The session, if it is connected.
+    #[inline]
     pub(crate) fn session_mut(&mut self, session: SessionId) -> Option<&mut SessionState> {
         let state = self.sessions.get_mut(session.slot as usize)?.as_deref_mut()?;
         (state.generation == session.generation).then_some(state)
     }
 
     /// The session that asks.
+    #[inline]
     pub(crate) fn asking(&mut self, session: SessionId) -> &mut SessionState {
         self.session_mut(session).expect("requests of unknown sessions are refused before")
     }

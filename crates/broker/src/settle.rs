@@ -53,6 +53,7 @@ impl Broker {
         self.go_on(index, step);
     }
 
+    #[inline]
     fn settle_delivery(&mut self, index: u32, delivery: u64, settlement: &Settlement, step: &mut Step<'_>) -> bool {
         let subscription = &mut self.subscriptions[index];
         let Some(position) = delivery.checked_sub(subscription.first_delivery) else { return false };
@@ -74,6 +75,7 @@ impl Broker {
     }
 
     /// Does to a message what its settlement says; it is unsettled no more. Delivers nothing.
+    #[inline]
     pub(crate) fn apply(
         &mut self,
         subscription: u32,
@@ -97,6 +99,7 @@ impl Broker {
         }
     }
 
+    #[inline]
     fn consumed(&mut self, queue: u32, item: &Item, step: &mut Step<'_>) {
         self.queues[queue].counters.dequeued += 1;
         self.dequeued += 1;
@@ -104,6 +107,7 @@ impl Broker {
     }
 
     /// A message left a queue for good.
+    #[inline]
     pub(crate) fn leave(&mut self, queue: u32, item: &Item, step: &mut Step<'_>) {
         self.remove_stored(queue, item);
         self.release_queue_memory(queue, item.resident(), step);

@@ -49,6 +49,7 @@ impl<T> Slab<T> {
     }
 
     /// The value, if the index is in use.
+    #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
         self.slots.get(index as usize).and_then(|slot| slot.value.as_ref())
     }
@@ -83,12 +84,14 @@ impl<T> Slab<T> {
 impl<T> Index<u32> for Slab<T> {
     type Output = T;
 
+    #[inline]
     fn index(&self, index: u32) -> &T {
         self.slots[index as usize].value.as_ref().expect("an index in use has a value")
     }
 }
 
 impl<T> IndexMut<u32> for Slab<T> {
+    #[inline]
     fn index_mut(&mut self, index: u32) -> &mut T {
         self.slots[index as usize].value.as_mut().expect("an index in use has a value")
     }

@@ -105,11 +105,13 @@ pub(crate) enum Status {
 
 impl Subscription {
     /// Whether it takes one more delivery.
+    #[inline]
     pub(crate) fn has_credit(&self) -> bool {
         self.started && self.window < self.prefetch
     }
 
     /// Delivers. `passing`: nobody will ask for the message again, and its sender's buffer is free soon.
+    #[inline]
     pub(crate) fn deliver(&mut self, source: Source, mut item: Item, passing: bool, out: &mut Effects) {
         let delivery = DeliveryId(self.first_delivery + self.unsettled.len() as u64);
         let message = item.message.take().expect("a message that is delivered is here");
@@ -130,6 +132,7 @@ impl Subscription {
     }
 
     /// The places in `unsettled` of the deliveries from `first` to `last`.
+    #[inline]
     pub(crate) fn span(&self, first: u64, last: u64) -> std::ops::Range<usize> {
         let end = last.saturating_add(1).saturating_sub(self.first_delivery);
         let end = usize::try_from(end).unwrap_or(usize::MAX).min(self.unsettled.len());
@@ -138,6 +141,7 @@ impl Subscription {
     }
 
     /// Takes the item of a delivery out and opens the window again where it was shut.
+    #[inline]
     pub(crate) fn settle_at(&mut self, position: usize) -> (Source, Item) {
         let unsettled = &mut self.unsettled[position];
         match unsettled.status {

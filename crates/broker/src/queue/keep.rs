@@ -175,6 +175,7 @@ impl Queue {
     }
 
     /// Takes the next sequence.
+    #[inline]
     pub(crate) fn take_sequence(&mut self) -> u64 {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
@@ -182,6 +183,7 @@ impl Queue {
     }
 
     /// Whether which consumer gets a message depends on more than whose turn it is.
+    #[inline]
     pub(crate) fn is_choosy(&self) -> bool {
         self.selective > 0 || self.grouped
     }

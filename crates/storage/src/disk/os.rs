@@ -116,6 +116,23 @@ impl OsDisk {
         result
     }
 
+    fn reserve(&self, size: u64, path: &Path) -> Result<SegmentFile, DiskError> {
+        match SegmentFile::reserve(path, size) {
+            Ok(file) => {
+                file.file().sync_all().map_err(|error| failed("syncing", path, &error))?;
+                Ok(file)
+            }
+            Err(DiskError::Full) => {
+                // The spare that is being made may have taken the last space: then it is the segment.
+                fs::remove_file(path).map_err(|error| failed("deleting", path, &error))?;
+                self.preparer.wait_for_spare();
+                let spare = self.preparer.take_spare(size, path)?.ok_or(DiskError::Full)?;
+                Ok(SegmentFile::prepared(spare, size))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn create_file(&mut self, segment: u32, size: u64) -> Result<(), DiskError> {
         let path = self.table.path(segment);
         if path.exists() {
@@ -123,13 +140,9 @@ impl OsDisk {
         }
         let file = match self.preparer.take_spare(size, &path)? {
             Some(file) => SegmentFile::prepared(file, size),
-            None => {
-                let file = SegmentFile::reserve(&path, size)?;
-                file.file().sync_all().map_err(|error| failed("syncing", &path, &error))?;
-                file
-            }
+            None => self.reserve(size, &path)?,
         };
-        sync_directory(self.table.directory())?;
+        self.table.sync_names()?;
         let file = Arc::new(file);
         self.table.insert(segment, file.clone());
         self.preparer.made(file);
@@ -177,7 +190,7 @@ impl Disk for OsDisk {
         let path = self.table.path(segment);
         let result = fs::remove_file(&path)
             .map_err(|error| failed("deleting", &path, &error))
-            .and_then(|()| sync_directory(self.table.directory()));
+            .and_then(|()| self.table.sync_names());
         self.poisoned(result)?;
         self.table.remove(segment);
         Ok(())
@@ -262,11 +275,6 @@ fn take_lock(directory: &Path) -> Result<File, OpenError> {
         .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
     noted.map_err(|error| failed("writing", &path, &error))?;
     Ok(file)
-}
-
-/// Makes names in a directory durable.
-fn sync_directory(directory: &Path) -> Result<(), DiskError> {
-    File::open(directory).and_then(|opened| opened.sync_all()).map_err(|error| failed("syncing", directory, &error))
 }
 
 fn failed(doing: &str, path: &Path, error: &io::Error) -> DiskError {

@@ -27,12 +27,17 @@ fn end(disk: &mut MemoryDisk) -> (u32, usize) {
 }
 
 fn harmless_or_found(mut disk: MemoryDisk, state: &State, story: &str) -> bool {
+    let verdict = inspect(&mut disk, DIALECTS, &mut |_| {}).unwrap();
     match recover(&mut disk, small()) {
         Ok((_, found)) => {
+            assert!(matches!(verdict, Verdict::Sound { .. }), "{story}: {verdict:?}");
             assert_eq!(found, *state, "{story}: a silent loss");
             false
         }
-        Err(RecoverError::Corrupt { .. }) => true,
+        Err(error @ RecoverError::Corrupt { .. }) => {
+            assert_eq!(verdict, Verdict::Stopped(error), "{story}");
+            true
+        }
         Err(error @ (RecoverError::Disk(_) | RecoverError::Newer { .. })) => panic!("{story}: {error}"),
     }
 }

@@ -1,20 +1,27 @@
 //! The thread that makes the spare segment and zeroes ahead of the writer.
 
 use super::super::DiskError;
-use super::table::SegmentFile;
-use super::{SPARE, SPARE_UNFINISHED, failed, sync_directory};
+use super::table::{SegmentFile, lock};
+use super::{SPARE, SPARE_UNFINISHED, failed};
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-// Whether there is a spare.
-const NONE: u8 = 0;
-const ASKED: u8 = 1;
-const READY: u8 = 2;
-const NO_SPACE: u8 = 3;
+/// Whether there is a spare.
+#[derive(Debug)]
+enum Spare {
+    /// Nobody asked for one yet.
+    None,
+    /// It is being made.
+    Asked,
+    /// Ready; open, so that taking it cannot fail for want of a file handle.
+    Ready(File),
+    /// It could not be made: no space, most likely. Not fatal as long as the present segment lasts.
+    Refused,
+}
 
 #[derive(Debug)]
 enum Work {
@@ -28,7 +35,9 @@ enum Work {
 struct Shared {
     directory: PathBuf,
     size: u64,
-    spare: AtomicU8,
+    spare: Mutex<Spare>,
+    /// Told when a spare was made or refused.
+    settled: Condvar,
     failure: OnceLock<DiskError>,
 }
 
@@ -43,16 +52,24 @@ pub(super) struct Preparer {
 impl Preparer {
     pub(super) fn start(directory: PathBuf, size: u64) -> Result<Self, DiskError> {
         // A spare got its name after it was finished; one of another length is of no use.
-        let spare = directory.join(SPARE);
-        let state = match fs::metadata(&spare) {
-            Ok(found) if found.len() == size => READY,
+        let path = directory.join(SPARE);
+        let fail = |error| failed("opening", &path, &error);
+        let spare = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) if file.metadata().map_err(fail)?.len() == size => Spare::Ready(file),
             Ok(_) => {
-                fs::remove_file(&spare).map_err(|error| failed("deleting", &spare, &error))?;
-                NONE
+                fs::remove_file(&path).map_err(fail)?;
+                Spare::None
             }
-            Err(_) => NONE,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Spare::None,
+            Err(error) => return Err(fail(error)),
         };
-        let shared = Arc::new(Shared { directory, size, spare: AtomicU8::new(state), failure: OnceLock::new() });
+        let shared = Arc::new(Shared {
+            directory,
+            size,
+            spare: Mutex::new(spare),
+            settled: Condvar::new(),
+            failure: OnceLock::new(),
+        });
         let (work, todo) = channel();
         let theirs = shared.clone();
         let thread = Builder::new()
@@ -64,14 +81,16 @@ impl Preparer {
 
     /// The spare under its new name, if there is one of this length.
     pub(super) fn take_spare(&self, size: u64, path: &Path) -> Result<Option<File>, DiskError> {
-        if size != self.shared.size || self.shared.spare.load(Ordering::Acquire) != READY {
+        let mut spare = lock(&self.shared.spare);
+        if size != self.shared.size || !matches!(*spare, Spare::Ready(_)) {
             return Ok(None);
         }
-        let spare = self.shared.directory.join(SPARE);
-        fs::rename(&spare, path).map_err(|error| failed("renaming", &spare, &error))?;
-        self.shared.spare.store(NONE, Ordering::Release);
-        let file = OpenOptions::new().read(true).write(true).open(path);
-        file.map(Some).map_err(|error| failed("opening", path, &error))
+        let from = self.shared.directory.join(SPARE);
+        fs::rename(&from, path).map_err(|error| failed("renaming", &from, &error))?;
+        let Spare::Ready(file) = std::mem::replace(&mut *spare, Spare::None) else {
+            unreachable!("looked at above, under the same lock");
+        };
+        Ok(Some(file))
     }
 
     /// A segment was made: what it still needs is done, and the next one is prepared.
@@ -84,9 +103,17 @@ impl Preparer {
         self.shared.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
     }
 
+    /// Waits until no spare is being made.
+    pub(super) fn wait_for_spare(&self) {
+        let mut spare = lock(&self.shared.spare);
+        while matches!(*spare, Spare::Asked) && self.shared.failure.get().is_none() {
+            spare = self.shared.settled.wait(spare).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Tries again each time it is asked while there is no space.
     pub(super) fn is_short_of_space(&self) -> bool {
-        let short = self.shared.spare.load(Ordering::Acquire) == NO_SPACE;
+        let short = matches!(*lock(&self.shared.spare), Spare::Refused);
         if short {
             self.ask_for_spare();
         }
@@ -94,12 +121,10 @@ impl Preparer {
     }
 
     fn ask_for_spare(&self) {
-        let spare = &self.shared.spare;
-        for state in [NONE, NO_SPACE] {
-            if spare.compare_exchange(state, ASKED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                self.send(Work::Spare);
-                return;
-            }
+        let mut spare = lock(&self.shared.spare);
+        if matches!(*spare, Spare::None | Spare::Refused) {
+            *spare = Spare::Asked;
+            self.send(Work::Spare);
         }
     }
 
@@ -124,20 +149,18 @@ fn run(shared: &Shared, todo: &Receiver<Work>) {
     while let Ok(work) = todo.recv() {
         let done = match work {
             Work::ZeroAhead(file) => zero_ahead(shared, &file),
-            Work::Spare => match make_spare(shared) {
-                Ok(()) => {
-                    shared.spare.store(READY, Ordering::Release);
-                    Ok(())
-                }
-                Err(DiskError::Full) => {
-                    shared.spare.store(NO_SPACE, Ordering::Release);
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
+            Work::Spare => {
+                let made = make_spare(shared);
+                *lock(&shared.spare) = made.map_or(Spare::Refused, Spare::Ready);
+                shared.settled.notify_all();
+                Ok(())
+            }
         };
         if let Err(error) = done {
             let _ = shared.failure.set(error);
+            // Under the lock, so that whoever is about to wait sees the failure or is woken.
+            drop(lock(&shared.spare));
+            shared.settled.notify_all();
             return;
         }
     }
@@ -152,17 +175,23 @@ fn zero_ahead(shared: &Shared, file: &SegmentFile) -> Result<(), DiskError> {
     Ok(())
 }
 
-fn make_spare(shared: &Shared) -> Result<(), DiskError> {
+fn make_spare(shared: &Shared) -> Result<File, DiskError> {
     let unfinished = shared.directory.join(SPARE_UNFINISHED);
     let made = SegmentFile::reserve(&unfinished, shared.size).and_then(|file| {
         zero_ahead(shared, &file)?;
-        file.file().sync_all().map_err(|error| failed("syncing", &unfinished, &error))
+        file.file().sync_all().map_err(|error| failed("syncing", &unfinished, &error))?;
+        Ok(file)
     });
-    if let Err(error) = made {
-        let _ = fs::remove_file(&unfinished);
-        return Err(error);
-    }
+    let file = match made {
+        Ok(file) => file.into_file(),
+        Err(error) => {
+            // What cannot be deleted now is deleted by the next attempt or the next start.
+            let _ = fs::remove_file(&unfinished);
+            return Err(error);
+        }
+    };
     let spare = shared.directory.join(SPARE);
     fs::rename(&unfinished, &spare).map_err(|error| failed("renaming", &unfinished, &error))?;
-    sync_directory(&shared.directory)
+    // Its name need not be durable: it is found again or made again.
+    Ok(file)
 }

@@ -52,6 +52,10 @@ impl SegmentFile {
         Ok(reserved)
     }
 
+    pub(super) fn into_file(self) -> File {
+        self.file
+    }
+
     pub(super) fn file(&self) -> &File {
         &self.file
     }
@@ -97,6 +101,8 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Table {
     directory: PathBuf,
+    /// Open, so that making names durable needs no further file handle.
+    opened: File,
     writable: bool,
     entries: Mutex<BTreeMap<u32, Entry>>,
 }
@@ -112,11 +118,13 @@ impl Table {
                 entries.insert(number, Entry { size, file: None });
             }
         }
-        Ok(Self { directory: directory.to_path_buf(), writable, entries: Mutex::new(entries) })
+        let opened = File::open(directory).map_err(fail)?;
+        Ok(Self { directory: directory.to_path_buf(), opened, writable, entries: Mutex::new(entries) })
     }
 
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
+    /// Makes names durable.
+    pub(super) fn sync_names(&self) -> Result<(), DiskError> {
+        self.opened.sync_all().map_err(|error| failed("syncing", &self.directory, &error))
     }
 
     pub(super) fn path(&self, segment: u32) -> PathBuf {
@@ -192,7 +200,7 @@ fn number(name: &str) -> Option<u32> {
     if digits.len() < 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) { None } else { digits.parse().ok() }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing here panics halfway through a change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
