@@ -39,7 +39,9 @@ fn session(version: Version) -> (Session, Outbox) {
     peer::connect(&mut bytes, &peer::Connect { versions: &[version], ..peer::Connect::default() });
     peer::subscribe(&mut bytes, version, "1", "/queue/bench", "auto").end();
     session.receive(Now::default(), &mut BytesMut::from(&bytes[..]), &mut requests, &mut out);
-    session.handle(Now::default(), Event::Confirmed { token: Token(0) }, &mut requests, &mut out);
+    for token in [0, 1] {
+        session.handle(Now::default(), Event::Confirmed { token: Token(token) }, &mut requests, &mut out);
+    }
     drain(&mut out);
     (session, out)
 }
