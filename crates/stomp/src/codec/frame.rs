@@ -164,6 +164,9 @@ pub struct Frame<'d> {
     pub known: &'d KnownHeaders,
     /// Whether any header is escaped.
     pub escaped: bool,
+    /// Where in `bytes` the first header line stands that a message must keep: a property, or what tells text from
+    /// bytes. The blank line where there is none.
+    pub kept_from: u32,
 }
 
 impl Frame<'_> {
@@ -235,6 +238,10 @@ pub struct Decoder {
     colon: Option<usize>,
     /// The header block may contain bytes beyond ASCII or escapes.
     is_odd: bool,
+    /// `Frame::kept_from` once it is known.
+    kept_from: Option<u32>,
+    /// The blank line's length: 1, or 2 with a CR.
+    blank_bytes: u32,
 }
 
 impl Decoder {
@@ -254,6 +261,8 @@ impl Decoder {
             escaped: false,
             colon: None,
             is_odd: false,
+            kept_from: None,
+            blank_bytes: 1,
         }
     }
 
@@ -297,6 +306,7 @@ impl Decoder {
             version: self.version,
             known: &self.known,
             escaped: self.escaped,
+            kept_from: self.kept_from.unwrap_or(body_at as u32 - self.head_at as u32 - self.blank_bytes),
         }))
     }
 
@@ -324,6 +334,7 @@ impl Decoder {
         self.escaped = false;
         self.colon = None;
         self.is_odd = false;
+        self.kept_from = None;
         true
     }
 
@@ -368,6 +379,7 @@ impl Decoder {
         self.colon = None;
         let line = &input[line_at..end];
         if line.is_empty() || line == b"\r" {
+            self.blank_bytes = line.len() as u32 + 1;
             self.end_headers(input, line_at, end + 1)?;
             return Ok(true);
         }
@@ -382,8 +394,12 @@ impl Decoder {
             Some(0) | None => return Err(MalformedFrame::HeaderWithoutName),
             Some(colon) => colon,
         };
-        if let Some(known) = Known::of(&line[..colon]) {
+        let known = Known::of(&line[..colon]);
+        if let Some(known) = known {
             self.note(known, line_at + colon + 1, &line[colon + 1..]);
+        }
+        if self.kept_from.is_none() && known.is_none_or(Known::is_kept) {
+            self.kept_from = Some((line_at - self.head_at) as u32);
         }
         self.scan = Scan::Header { line_at: end + 1 };
         Ok(true)

@@ -143,6 +143,14 @@ impl Known {
         | Self::User.bit()
         | Self::OriginalDestination.bit();
 
+    /// Whether a message must keep this header of its SEND frame: a property, one that may turn out to be one, or what
+    /// tells text from bytes.
+    #[must_use]
+    #[inline]
+    pub const fn is_kept(self) -> bool {
+        self.is_property() || matches!(self, Self::ReplyTo | Self::ContentLength)
+    }
+
     /// Whether a SEND frame's header of this name is a property of the message.
     #[must_use]
     #[inline]

@@ -30,7 +30,7 @@ fn lowest(marks: u64) -> usize {
 }
 
 /// Scans from `from`. `colon` is what an earlier pass over the start of the same line found.
-#[inline]
+#[inline(always)]
 pub(super) fn line(bytes: &[u8], from: usize, colon: Option<usize>) -> LineScan {
     let mut found = LineScan { colon, end: None, is_odd: false };
     let mut odd = 0;
