@@ -6,7 +6,6 @@ mkdir -p "$data"
 cat >"$data.toml" <<TOML
 [stomp]
 bind = "127.0.0.1:$stomp"
-heart_beat = "100ms"
 [auto]
 bind = "127.0.0.1:$auto"
 [websocket]

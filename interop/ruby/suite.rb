@@ -30,7 +30,10 @@ class Broker
       TCPSocket.new("127.0.0.1", @stomp).close
     rescue Errno::ECONNREFUSED
       ended = Process.wait(@pid, Process::WNOHANG)
-      raise "the broker ended at its start:\n#{tail}" if ended
+      if ended
+        @pid = nil
+        raise "the broker ended at its start:\n#{tail}"
+      end
       raise "the broker does not listen" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > limit
 
       IO.select(nil, nil, nil, 0.005)

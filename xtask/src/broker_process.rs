@@ -23,9 +23,14 @@ pub(crate) struct BrokerProcess {
 impl BrokerProcess {
     /// Starts the binary on the data directory, its output appended to `broker.log` in `scratch`.
     pub(crate) fn start(binary: &Path, data: &Path, scratch: &Path) -> Result<Self, Box<dyn Error>> {
+        Self::start_with(binary, data, scratch, "")
+    }
+
+    /// The same with more lines for its configuration.
+    pub(crate) fn start_with(binary: &Path, data: &Path, scratch: &Path, more: &str) -> Result<Self, Box<dyn Error>> {
         let [stomp, auto, websocket] = free_ports()?;
         let config = scratch.join("ferrymq.toml");
-        std::fs::write(&config, configuration(stomp, auto, websocket))?;
+        std::fs::write(&config, configuration(stomp, auto, websocket) + more)?;
         let log_path = scratch.join("broker.log");
         let log = File::options().create(true).append(true).open(&log_path)?;
         let begin = Instant::now();

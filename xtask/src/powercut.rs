@@ -32,7 +32,13 @@ pub(crate) struct Options {
     /// Test the release build
     #[arg(long)]
     release: bool,
+    /// Tests the test: the broker confirms without flushing, and the campaign passes only if it notices
+    #[arg(long)]
+    without_sync: bool,
 }
+
+/// What `--without-sync` makes of the broker.
+const WITHOUT_SYNC: &str = "[journal]\nsync = \"may-lose-on-power-loss\"\n";
 
 pub(crate) fn run(options: &Options) -> Outcome {
     if let Some(missing) = missing()? {
@@ -46,15 +52,24 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let mut all = Verdict::default();
     for number in 1..=options.cycles {
         let scratch = Scratch::new(None, &format!("powercut-{number}"))?;
-        let verdict = cycle(&binary, scratch.path(), &mut random)?;
-        if !verdict.is_clean() {
+        let more = if options.without_sync { WITHOUT_SYNC } else { "" };
+        let verdict = cycle(&binary, scratch.path(), more, &mut random)?;
+        if !verdict.is_clean() && !options.without_sync {
             scratch.keep();
             println!("powercut: cycle {number} broke a promise, the images are in {}", scratch.path().display());
         }
         all.add(verdict);
     }
     print_verdict("powercut", options.cycles, &all);
-    if all.is_clean() { Ok(()) } else { Err(format!("powercut: promises broken, seed {seed}").into()) }
+    match (all.is_clean(), options.without_sync) {
+        (true, false) => Ok(()),
+        (false, true) => {
+            println!("powercut: noticed, as it should, that nothing was flushed");
+            Ok(())
+        }
+        (false, false) => Err(format!("powercut: promises broken, seed {seed}").into()),
+        (true, true) => Err(format!("powercut: blind, nothing was flushed and it did not notice, seed {seed}").into()),
+    }
 }
 
 /// What this machine lacks; none if everything is there.
@@ -74,13 +89,13 @@ fn missing() -> Result<Option<String>, Box<dyn Error>> {
     }
 }
 
-fn cycle(binary: &Path, scratch: &Path, random: &mut Random) -> Result<Verdict, Box<dyn Error>> {
+fn cycle(binary: &Path, scratch: &Path, more: &str, random: &mut Random) -> Result<Verdict, Box<dyn Error>> {
     let ledger = Arc::new(Ledger::new());
     let image = Image::create(&scratch.join("disk.img"), IMAGE_BYTES)?;
     let copy = scratch.join("copy.img");
     {
         let disk = image.mount(&scratch.join("disk"))?;
-        let mut broker = BrokerProcess::start(binary, &disk.folder.join("data"), scratch)?;
+        let mut broker = BrokerProcess::start_with(binary, &disk.folder.join("data"), scratch, more)?;
         let load = Load::start(epoch(1, &broker, &ledger), random)?;
         std::thread::sleep(Duration::from_millis(random.within(CUT_AFTER_MS.0, CUT_AFTER_MS.1)));
         load.ending();

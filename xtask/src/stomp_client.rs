@@ -89,7 +89,7 @@ impl Client {
     /// Whether a whole frame was already read.
     pub(crate) fn has_frame(&self) -> bool {
         let rest = &self.received[self.used..];
-        rest.iter().any(|&byte| byte == 0)
+        rest.contains(&0)
     }
 
     /// Asks for a receipt and passes over everything until it comes; for use before deliveries begin.

@@ -11,7 +11,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 20)]
     kill9_cycles: u32,
     /// Runs of the simulator
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = sim::SEEDS_DEFAULT)]
     sim_seeds: u64,
 }
 
@@ -20,7 +20,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let kill9_options = kill9::Options { cycles: options.kill9_cycles, seed: None, release: false, keep: None };
     let steps: [(&str, &dyn Fn() -> Outcome); 4] = [
         ("cargo test", &|| shell::run(cargo().args(["test", "--workspace", "--no-fail-fast"]))),
-        ("sim", &|| sim::run(&sim::Options { seeds: options.sim_seeds, from: None })),
+        ("sim", &|| sim::run(&sim::Options { seeds: options.sim_seeds, start: 1, enumerate: false })),
         ("interop", &|| interop::run(&interop::Options { only: None, release: false })),
         ("kill9", &|| kill9::run(&kill9_options)),
     ];

@@ -34,16 +34,6 @@ impl Source {
         let in_tests = self.path.components().any(|part| part.as_os_str() == "tests");
         in_tests || self.path.file_name().is_some_and(|name| name == "tests.rs" || name == "testing.rs")
     }
-
-    /// The folder below `crates`, or `xtask`.
-    pub(crate) fn package(&self) -> &str {
-        let mut parts = self.path.iter().filter_map(|part| part.to_str());
-        match parts.next() {
-            Some("crates") => parts.next().unwrap_or_default(),
-            Some(first) => first,
-            None => "",
-        }
-    }
 }
 
 /// Every Rust file of ours.

@@ -9,8 +9,6 @@ mod recover;
 mod removals;
 pub(crate) mod scan;
 mod segments;
-#[cfg(test)]
-mod tests;
 
 use crate::record::{Record, encode};
 use append::OpenRecord;

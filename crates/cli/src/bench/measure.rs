@@ -54,11 +54,13 @@ impl Measure<'_> {
         let consumers = (0..self.workload.consumers).map(|index| self.consumer(index)).collect::<Result<_, _>>()?;
         let producers = (0..self.workload.producers).map(|index| self.producer(index)).collect::<Result<_, _>>()?;
         let progress = Arc::new(Progress::new(self.workload, run, self.count));
+        // A count is measured from its first message on.
+        progress.measuring.store(self.count.is_some(), Ordering::SeqCst);
         let resting = self.look(&progress)?;
         let (measured, recorded) = thread::scope(|scope| {
             let publisher = scope.spawn(|| self.produce(producers, &progress));
             let subscriber = scope.spawn(|| self.consume(consumers, &progress));
-            let measured = self.watch(&progress);
+            let measured = self.watch(&progress, resting);
             progress.end_sending();
             progress.end();
             let lost = "the threads of a run do not panic";
@@ -107,15 +109,13 @@ impl Measure<'_> {
     }
 
     /// Warms up, measures, and waits for what is under way.
-    fn watch(&self, progress: &Progress) -> Result<(Look, Look), Failure> {
+    fn watch(&self, progress: &Progress, resting: Look) -> Result<(Look, Look), Failure> {
         if self.count.is_some() {
-            progress.measuring.store(true, Ordering::SeqCst);
-            let begin = self.look(progress)?;
             while !progress.is_all_sent() && !progress.has_failed() {
                 thread::sleep(LOOK_OFTEN);
             }
             self.settle(progress);
-            return Ok((begin, self.look(progress)?));
+            return Ok((resting, self.look(progress)?));
         }
         wait(self.warm_up, progress);
         progress.measuring.store(true, Ordering::SeqCst);

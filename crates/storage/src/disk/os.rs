@@ -277,7 +277,7 @@ fn failed(doing: &str, path: &Path, error: &io::Error) -> DiskError {
 }
 
 fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     let mut at = from;
     while at < to {
         let len = usize::try_from((to - at).min(ZEROS.len() as u64)).expect("at most 64 KiB");
