@@ -7,7 +7,6 @@ use bytes::BytesMut;
 use ferrymq_model::selector::Selector;
 use ferrymq_model::{Address, Destination, DestinationKind, Now, Outbox, Session};
 use ferrymq_stomp::SessionOptions;
-use ferrymq_storage::Disk;
 use ferrymq_storage::journal::{self, JournalOptions};
 use std::sync::Arc;
 
@@ -130,13 +129,16 @@ fn journal_image(seed: u64, tried: &mut Tried) {
             seen.push((at, message));
         }
     });
+    // It may stop early, but it never skips: what it showed is the beginning of what was written.
+    let shown: Vec<u64> = seen.iter().map(|(_, message)| message.header.id.sequence).collect();
+    assert!(shown.iter().copied().eq(1..=shown.len() as u64), "recovery skipped messages: {shown:?}");
+    tried.accepted += u64::from(!shown.is_empty());
     for (at, message) in seen {
         let sent = crate::content::Properties::of_body(&message.bytes).is_some();
         assert!(sent, "recovery invented a message at {at:?}");
     }
-    if recovered.is_ok() {
-        tried.accepted += 1;
-        assert!(disk.list().is_ok());
+    if let Err(error) = recovered {
+        assert!(!error.to_string().is_empty());
     }
 }
 

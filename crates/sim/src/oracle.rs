@@ -67,6 +67,8 @@ pub struct Oracle {
     sessions: BTreeMap<SessionId, Session>,
     violations: Vec<Violation>,
     deliveries: u64,
+    /// The disk reported an error: until the next start the node refuses what it cannot make durable.
+    store_failed: bool,
 }
 
 impl Oracle {
@@ -88,6 +90,7 @@ impl Oracle {
             sessions: BTreeMap::new(),
             violations: Vec::new(),
             deliveries: 0,
+            store_failed: false,
         }
     }
 
@@ -106,6 +109,11 @@ impl Oracle {
     #[must_use]
     pub fn taken(&self) -> Taken {
         Taken { step: self.step, marking_step: self.marking_step }
+    }
+
+    /// The batch could not be performed: the journal stopped.
+    pub fn store_failed(&mut self) {
+        self.store_failed = true;
     }
 
     /// The batch has been performed.

@@ -263,6 +263,7 @@ impl World {
     fn disk_failed(&mut self, error: &DiskError) {
         self.note(|| format!("the disk fails: {error}"));
         self.store_failed = true;
+        self.oracle.store_failed();
         self.input(Input::StoreFailed);
     }
 

@@ -233,10 +233,11 @@ impl Oracle {
 
     /// Whether what an operation placed may be delivered for sure: a transaction's only when it is durable.
     pub(super) fn is_visible(&self, operation: OperationId) -> bool {
-        !self.waits_for_disk(operation)
+        let operation = &self.operations[operation.0];
+        !operation.commit || operation.durable || !operation.effects.iter().any(|copy| self.copies[copy.0].persistent)
     }
 
-    /// Whether it is a commit with something to write that is not promised durable yet.
+    /// Whether it is a commit with something to write for sure that is not promised durable yet.
     pub(super) fn waits_for_disk(&self, operation: OperationId) -> bool {
         let operation = &self.operations[operation.0];
         // A copy for a durable subscription that may not exist is no reason to wait.

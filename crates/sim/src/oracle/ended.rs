@@ -117,6 +117,7 @@ impl Oracle {
         }
         self.sessions.clear();
         self.incarnation += 1;
+        self.store_failed = false;
         self.flushed_step = self.step;
         self.marked_step = self.step;
         self.marking_step = self.step;

@@ -108,16 +108,11 @@ impl Oracle {
 
     fn refused(&mut self, id: SessionId, token: Option<Token>, refusal: &Refusal) {
         let waiting = token.and_then(|token| self.answer(id, token, false));
-        let excused = match refusal.kind {
-            RefusalKind::StoreFailed => true,
-            RefusalKind::InvalidClientId | RefusalKind::DurableInUse => false,
-            RefusalKind::InvalidDestination
-            | RefusalKind::InvalidSelector
-            | RefusalKind::Unknown
-            | RefusalKind::Duplicate
-            | RefusalKind::Denied
-            | RefusalKind::LimitReached => false,
-        };
+        // Whatever is refused after the journal stopped may follow from an earlier refusal.
+        let excused = self.store_failed || refusal.kind == RefusalKind::StoreFailed;
+        if token.is_none() && self.store_failed {
+            self.revoke_step(id);
+        }
         if !excused {
             self.accuse(Promise::Accepted, format!("{id:?} was refused: {:?}: {}", refusal.kind, refusal.text));
         }
@@ -131,6 +126,24 @@ impl Oracle {
             }
             Some(Asked::Subscribe(subscription)) => self.end_subscription(id, subscription),
             Some(Asked::Connect | Asked::DeleteDurable(_) | Asked::Send(_) | Asked::Other) | None => {}
+        }
+    }
+
+    /// Something without a token was refused in this step: which of the session's sends, nobody says.
+    fn revoke_step(&mut self, id: SessionId) {
+        let operations = self.session(id).operations.clone();
+        for operation in operations.into_iter().rev() {
+            let it = &self.operations[operation.0];
+            if it.step < self.step {
+                return;
+            }
+            let places = |copy: &super::CopyId| {
+                let copy = &self.copies[copy.0];
+                copy.placed_by == operation && copy.persistent && copy.moved_from.is_none()
+            };
+            if !it.commit && it.effects.iter().any(places) {
+                self.refuse_send(operation);
+            }
         }
     }
 

@@ -203,6 +203,9 @@ impl World {
 
     /// The process stops in peace: sessions end, everything is written.
     pub(super) fn stop(&mut self) {
+        if self.store_failed {
+            return self.crash();
+        }
         self.note(|| "the process stops".to_owned());
         for at in 0..self.clients.len() {
             if self.clients[at].is_connected() {

@@ -2,5 +2,6 @@
 
 mod crash_points;
 mod fuzz;
+mod killed_then_cut;
 mod planted;
 mod seeds;

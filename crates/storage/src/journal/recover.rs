@@ -475,6 +475,11 @@ fn start_epoch(mut journal: Journal, disk: &mut dyn Disk, numbers: &[u32]) -> Re
     let first = numbers.last().copied().unwrap_or(0) + 1;
     let (previous, crc) = (journal.tail.segment, journal.tail.last_crc);
     let leftovers: Vec<u32> = numbers.iter().copied().filter(|number| !journal.segments.exists(*number)).collect();
+    // A process that was killed between a write and its sync leaves what only the system's cache holds. The new epoch
+    // builds on everything that was read, so all of it becomes durable before the new segment names it.
+    for number in numbers.iter().filter(|number| journal.segments.exists(**number)) {
+        disk.sync(*number)?;
+    }
     journal.open_segment(first, previous, crc, 0);
     journal.finish_unit();
     journal.pending.steps.push(Step::Sync { segment: first });
