@@ -55,6 +55,7 @@ fn bars(
         .configure_mesh()
         .disable_x_mesh()
         .x_labels(workloads.len() * 2 + 1)
+        .y_label_formatter(&|value| if *value < 1.0 { format!("{value:.2}") } else { format!("{value:.0}") })
         .x_label_formatter(&|at| label(&workloads, *at))
         .draw()?;
     let width = 0.8 / brokers.len() as f64;
@@ -73,7 +74,12 @@ fn bars(
         let line = |x: f64, from: f64, to: f64| PathElement::new([(x, from), (x, to)], BLACK);
         chart.draw_series(own.map(|(row, spread)| line(place(row) + width * 0.46, spread.least, spread.most)))?;
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK)
+        .draw()?;
     canvas.present()?;
     Ok(())
 }
