@@ -118,7 +118,7 @@ fn journal_image(seed: u64, tried: &mut Tried) {
         match random.below(5) {
             0..3 => disk.flip_bit(segment, at, u8::try_from(random.below(8)).expect("below 8")),
             3 => disk.overwrite(segment, at, &vec![0; random.index(512)]),
-            _ => disk.overwrite(segment, at, &random.next().to_le_bytes()),
+            _ => disk.overwrite(segment, at, &random.bits().to_le_bytes()),
         }
     }
     tried.inputs += 1;
@@ -149,7 +149,7 @@ fn mutate(random: &mut Random, example: &[u8], words: &[&str]) -> Vec<u8> {
         let at = random.index(bytes.len() + 1);
         let to = (at + random.index(12)).min(bytes.len());
         match random.below(7) {
-            0 => bytes.insert(at, random.next().to_le_bytes()[0]),
+            0 => bytes.insert(at, random.bits().to_le_bytes()[0]),
             1 => drop(bytes.drain(at..to)),
             2 => {
                 let again = bytes[at..to].to_vec();

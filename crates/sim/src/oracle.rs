@@ -12,9 +12,6 @@ mod ended;
 mod facts;
 mod told;
 
-#[cfg(test)]
-mod tests;
-
 pub use facts::{Promise, Violation};
 
 use copies::{Copy, CopyId, Operation};

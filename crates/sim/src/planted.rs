@@ -6,7 +6,7 @@
 use crate::disk::DiskDefect;
 use crate::random::Random;
 use ferrymq_model::{
-    DeliveryMode, Event, Message, MessageId, Request, SessionId, Settlement, Token, TransactionId, event::Report,
+    DeliveryMode, Event, Message, MessageId, Request, SessionId, Settlement, TransactionId, event::Report,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -98,18 +98,15 @@ pub struct Planted {
     bug: Option<Bug>,
     random: Random,
     restarted: bool,
-    /// Tokens whose confirmation was already given.
-    swallowed: BTreeSet<(SessionId, Token)>,
     /// Transactions that lost a send.
     broken: BTreeSet<(SessionId, TransactionId)>,
-    held_back: Option<(SessionId, Event)>,
 }
 
 impl Planted {
     /// A filter that plants one bug, or none.
     #[must_use]
     pub fn new(bug: Option<Bug>, random: Random) -> Self {
-        Self { bug, random, restarted: false, swallowed: BTreeSet::new(), broken: BTreeSet::new(), held_back: None }
+        Self { bug, random, restarted: false, broken: BTreeSet::new() }
     }
 
     /// What the disk must do for it.
@@ -125,8 +122,6 @@ impl Planted {
     /// The node was started again.
     pub fn restarted(&mut self) {
         self.restarted = true;
-        self.swallowed.clear();
-        self.held_back = None;
     }
 
     /// What the node hears instead of a request, if anything. `early` takes events that are told at once.
@@ -149,10 +144,10 @@ impl Planted {
                 return Some(Request::Confirm { confirm: *token });
             }
             (Some(Bug::LeaksFromTransaction), Request::Send { transaction, .. }) => *transaction = None,
-            (Some(Bug::BreaksTransaction), Request::Send { transaction: Some(transaction), confirm, .. }) => {
-                if self.broken.insert((session, *transaction)) {
-                    return confirm.take().map(|confirm| Request::Confirm { confirm });
-                }
+            (Some(Bug::BreaksTransaction), Request::Send { transaction: Some(transaction), confirm, .. })
+                if self.broken.insert((session, *transaction)) =>
+            {
+                return confirm.take().map(|confirm| Request::Confirm { confirm });
             }
             (Some(Bug::DeliversRolledBack), Request::Rollback { transaction, confirm }) => {
                 return Some(Request::Commit { transaction: *transaction, confirm: *confirm });
