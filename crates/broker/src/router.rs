@@ -29,6 +29,17 @@ pub(crate) struct Planned {
     pub(crate) queues: Vec<(usize, u32, u64)>,
     /// Where the journal has it.
     pub(crate) stored: Option<Location>,
+    /// Where the journal has it under another leaf's name, for durable subscriptions: they listen to many topics, and
+    /// a restart learns from the stored message which one it was.
+    pub(crate) stored_for_leaf: Vec<(usize, Location)>,
+}
+
+impl Planned {
+    /// Where the journal has the message for a queue that it reaches by this leaf.
+    fn stored_at(&self, leaf: usize, is_durable: bool) -> Option<Location> {
+        let apart = self.stored_for_leaf.iter().find(|(index, _)| is_durable && *index == leaf);
+        apart.map(|(_, at)| *at).or(self.stored)
+    }
 }
 
 impl Broker {
@@ -130,7 +141,7 @@ impl Broker {
                 self.awaited = self.awaited.max(lsn);
             }
         }
-        self.carry(session, message, leaves, planned, (lsn.unwrap_or_default(), false), step);
+        self.carry(session, message, leaves, &planned, (lsn.unwrap_or_default(), false), step);
         Ok(())
     }
 
@@ -173,21 +184,42 @@ impl Broker {
         for (_, queue, sequence) in &mut queues {
             *sequence = self.queues[*queue].take_sequence();
         }
-        let mut stored = None;
+        let mut planned = Planned { queues, stored: None, stored_for_leaf: Vec::new() };
         if must_store {
             if let Some(journal) = journal.take() {
                 *unit = Some(journal.begin());
             }
             let unit = unit.as_mut().expect("it was begun when the journal was taken");
-            let mut placements = Vec::with_capacity(queues.len());
-            for &(_, queue, sequence) in &queues {
-                if self.queues[queue].owner.is_none() {
-                    placements.push(Placement { store: self.define(queue, unit), sequence });
-                }
-            }
-            stored = Some(unit.store(message, &placements));
+            self.store(message, leaves, &mut planned, unit);
         }
-        Ok(Planned { queues, stored })
+        Ok(planned)
+    }
+
+    /// Puts a message with its durable places into the unit.
+    fn store(&mut self, message: &Arc<Message>, leaves: &[Leaf], planned: &mut Planned, unit: &mut Unit<'_>) {
+        let mut placements = Vec::with_capacity(planned.queues.len());
+        let mut apart: Vec<(usize, Vec<Placement>)> = Vec::new();
+        for &(leaf, queue, sequence) in &planned.queues {
+            if self.queues[queue].owner.is_some() {
+                continue;
+            }
+            let placement = Placement { store: self.define(queue, unit), sequence };
+            if leaves[leaf].1.is_none() || matches!(self.queues[queue].role, Role::Queue(_)) {
+                placements.push(placement);
+            } else if let Some((_, placements)) = apart.iter_mut().find(|(index, _)| *index == leaf) {
+                placements.push(placement);
+            } else {
+                apart.push((leaf, vec![placement]));
+            }
+        }
+        if !placements.is_empty() {
+            planned.stored = Some(unit.store(message, &placements));
+        }
+        for (leaf, placements) in apart {
+            let mut named = Message::clone(message);
+            named.header.destination = leaves[leaf].1.clone().expect("only leaves with a name of their own are apart");
+            planned.stored_for_leaf.push((leaf, unit.store(&named, &placements)));
+        }
     }
 
     /// Carries a planned message to every leaf. `held`: not to be delivered before the record is durable.
@@ -196,17 +228,18 @@ impl Broker {
         session: SessionId,
         message: &Arc<Message>,
         leaves: &[Leaf],
-        planned: Planned,
+        planned: &Planned,
         (lsn, held): (Lsn, bool),
         step: &mut Step<'_>,
     ) {
         let mut item = Item::new(Arc::clone(message), band_of(message.header.priority, self.settings.prioritized));
         item.held = held;
-        let mut planned_queues = planned.queues.into_iter().peekable();
+        let mut planned_queues = planned.queues.iter().copied().peekable();
         for (index, (place, leaf)) in leaves.iter().enumerate() {
             item.leaf.clone_from(leaf);
             while let Some((_, queue, sequence)) = planned_queues.next_if(|&(leaf, _, _)| leaf == index) {
-                self.carry_one(queue, sequence, &item, planned.stored, lsn, step);
+                let is_durable = matches!(self.queues[queue].role, Role::Durable(_));
+                self.carry_one(queue, sequence, &item, planned.stored_at(index, is_durable), lsn, step);
             }
             match *place {
                 Place::Queue(_) => {}

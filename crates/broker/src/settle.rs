@@ -135,16 +135,14 @@ impl Broker {
                     self.subscriptions[subscription].pending.push_front(Pending { topic, item });
                     return;
                 }
-                if !ended && let Some(message) = &item.message {
-                    let buried = self.bury(message, "the redelivery limit was reached");
+                if !ended {
+                    let buried = self.bury(&item, "the redelivery limit was reached");
                     self.topics[topic].counters.dead_lettered += u64::from(buried);
                 }
             }
             Settlement::Poisoned(cause) => {
-                if let Some(message) = &item.message {
-                    let buried = self.bury(message, cause);
-                    self.topics[topic].counters.dead_lettered += u64::from(buried);
-                }
+                let buried = self.bury(&item, cause);
+                self.topics[topic].counters.dead_lettered += u64::from(buried);
             }
         }
         self.release_topic_memory(topic, item.size as usize, step);

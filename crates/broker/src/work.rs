@@ -53,19 +53,18 @@ impl Broker {
     /// Records what was collected as one unit, and puts dead messages into their queue.
     pub(crate) fn record_work(&mut self, awaited: bool, session: Option<SessionId>, step: &mut Step<'_>) {
         while !self.work.is_empty() {
-            let mut lsn = Lsn(0);
-            let placed = if self.failed {
+            let (placed, lsn) = if self.failed {
                 self.work.removals.clear();
                 self.work.forgotten.clear();
                 self.work.released.clear();
-                self.place_dead(None)
+                // What the session asked for will never be durable: none of its confirmations may come any more.
+                (self.place_dead(None), Lsn(u64::MAX))
             } else {
                 let mut unit = step.journal.begin();
                 let placed = self.write_work(&mut unit);
-                lsn = unit.commit(if awaited { Urgency::Awaited } else { Urgency::Lazy });
-                placed
+                (placed, unit.commit(if awaited { Urgency::Awaited } else { Urgency::Lazy }))
             };
-            if awaited {
+            if awaited && !self.failed {
                 self.awaited = self.awaited.max(lsn);
             }
             if let Some(session) = session {

@@ -15,6 +15,8 @@ use crate::output::Failure;
 
 /// How long the broker may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
+/// How long to listen after a write failed.
+const LAST_WORDS_WAIT: Duration = Duration::from_millis(200);
 /// Bytes that are gathered before they are written.
 const BATCH_BYTES: usize = 64 * 1024;
 /// Bytes of one read.
@@ -72,17 +74,16 @@ impl Client {
 
     /// Writes what was appended.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
-        if !self.out.is_empty() {
-            if let Err(error) = self.stream.write_all(&self.out) {
-                // A broker that refuses says why before it closes the connection.
-                self.out.clear();
-                while let Ok(Some(_)) = self.next(Some(Instant::now() + Duration::from_millis(100))) {}
-                self.next(Some(Instant::now() + Duration::from_millis(100)))?;
-                return Err(Failure::because("cannot write to the broker", error));
-            }
-            self.out.clear();
+        if self.out.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let written = self.stream.write_all(&self.out);
+        self.out.clear();
+        let Err(error) = written else { return Ok(()) };
+        // A broker that refuses says why before it closes the connection: that says more than the failed write.
+        let deadline = Some(Instant::now() + LAST_WORDS_WAIT);
+        while self.next(deadline)?.is_some() {}
+        Err(Failure::because("cannot write to the broker", error))
     }
 
     /// Writes when there is enough to be worth it.

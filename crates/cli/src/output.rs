@@ -97,18 +97,18 @@ pub(crate) fn grouped(count: u64) -> String {
     text
 }
 
-/// Lays rows out in columns: the first row is the heading, numbers align right.
+/// Lays rows out in columns: the first row is the heading; columns of numbers align right.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let column = |index: usize| rows.iter().filter_map(move |row| row.get(index));
+    let width = |index| column(index).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let numeric =
+        |index| rows.len() > 1 && column(index).skip(1).all(|cell| cell.starts_with(|c: char| c.is_ascii_digit()));
+    let layout: Vec<(usize, bool)> = (0..columns).map(|index| (width(index), numeric(index))).collect();
     let mut text = String::new();
     for row in rows {
         let mut printed = String::new();
-        for (cell, &width) in row.iter().zip(&widths) {
-            let numeric = cell.starts_with(|c: char| c.is_ascii_digit());
+        for (cell, &(width, numeric)) in row.iter().zip(&layout) {
             let padded = if numeric { format!("{cell:>width$}  ") } else { format!("{cell:<width$}  ") };
             printed.push_str(&padded);
         }
@@ -133,5 +133,6 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [vec!["name".to_string(), "depth".to_string()], vec!["a.long.name".to_string(), "7".to_string()]];
         assert_eq!(table(&rows), "name         depth\na.long.name      7\n");
+        assert_eq!(table(&rows[..1]), "name  depth\n");
     }
 }

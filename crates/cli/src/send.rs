@@ -6,6 +6,7 @@
 //!   seq 1000 | ferrymq send topic://numbers --lines
 //! ```
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use clap::Args;
 use ferrymq_stomp::peer;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 
 use crate::address::{BrokerArgs, Kind, Target};
@@ -100,11 +101,14 @@ fn progress(source: &Source) -> ProgressBar {
     }
     let (bar, template) = match source {
         Source::Same { left: 0..=1, .. } => return ProgressBar::hidden(),
-        Source::Same { left, .. } => (ProgressBar::new(*left), "{bar:40} {human_pos}/{human_len} {per_sec} {eta}"),
-        Source::Lines { .. } => (ProgressBar::no_length(), "{spinner} {human_pos} {per_sec}"),
+        Source::Same { left, .. } => (ProgressBar::new(*left), "{bar:40} {human_pos}/{human_len} {rate} {eta}"),
+        Source::Lines { .. } => (ProgressBar::no_length(), "{spinner} {human_pos} {rate}"),
     };
     bar.enable_steady_tick(Duration::from_millis(100));
-    bar.with_style(ProgressStyle::with_template(template).expect("the templates are constants"))
+    let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
+        let _infallible = write!(text, "{}/s", output::grouped(state.per_sec() as u64));
+    };
+    bar.with_style(ProgressStyle::with_template(template).expect("the templates are constants").with_key("rate", rate))
 }
 
 /// Where bodies come from.

@@ -3,6 +3,7 @@
 mod encode;
 mod frame;
 mod header;
+mod scan;
 
 pub use encode::FrameBuilder;
 pub(crate) use encode::{put_number, put_sanitized};

@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 impl Broker {
     /// Sends a message to the dead-letter queue if it is one that goes there. The caller removes the original.
-    pub(crate) fn bury(&mut self, message: &Message, cause: &str) -> bool {
-        if message.header.mode == DeliveryMode::NonPersistent {
+    pub(crate) fn bury(&mut self, item: &Item, cause: &str) -> bool {
+        let Some(message) = item.message.as_ref().filter(|message| message.header.mode == DeliveryMode::Persistent)
+        else {
             return false;
-        }
-        let dead = self.dead(message, cause);
+        };
+        let dead = self.dead(message, item.leaf.as_ref().unwrap_or(&message.header.destination), cause);
         self.work.bury(Arc::new(dead));
         true
     }
@@ -32,13 +33,7 @@ impl Broker {
 
     /// Buries a queue's message and counts it.
     pub(crate) fn bury_from(&mut self, index: u32, item: &Item, cause: &str) -> bool {
-        let buried = match &item.message {
-            Some(message) if !self.is_dead_letter_queue(index) => {
-                let message = Arc::clone(message);
-                self.bury(&message, cause)
-            }
-            _ => false,
-        };
+        let buried = !self.is_dead_letter_queue(index) && self.bury(item, cause);
         let counters = &mut self.queues[index].counters;
         if buried {
             counters.dead_lettered += 1;
@@ -48,10 +43,10 @@ impl Broker {
         buried
     }
 
-    fn dead(&self, message: &Message, cause: &str) -> Message {
+    fn dead(&self, message: &Message, origin: &Arc<Destination>, cause: &str) -> Message {
         let mut dead = message.detached();
         let mut annotations = dead.header.annotations.take().unwrap_or_default();
-        annotations.original_destination.get_or_insert_with(|| Arc::clone(&message.header.destination));
+        annotations.original_destination.get_or_insert_with(|| Arc::clone(origin));
         let mut add = |name: &str, value: Value| {
             annotations.added.retain(|(known, _)| **known != *name);
             annotations.added.push((Arc::from(name), value));

@@ -192,7 +192,7 @@ impl Broker {
         let held = lsn.is_some();
         let lsn = lsn.unwrap_or_default();
         for (sent, planned) in sent.iter().zip(planned) {
-            self.carry(session, &sent.message, &sent.leaves, planned, (lsn, held), step);
+            self.carry(session, &sent.message, &sent.leaves, &planned, (lsn, held), step);
         }
         self.finish_work(placed, lsn, held, step);
         for sent in &sent {

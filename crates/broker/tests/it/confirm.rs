@@ -66,4 +66,21 @@ fn after_the_disk_failed_nothing_durable_is_promised() {
     t.subscribe(0, 1, "topic://t");
     t.send(0, "topic://t", "c");
     assert_eq!(t.events(), "0 s1 #1 c");
+    t.connect(1);
+    t.send_as(1, "topic://t", "d", token(3), |_| {});
+    assert_eq!(t.events(), "0 s1 #2 d\n1 confirmed 3");
+}
+
+#[test]
+fn a_settlement_that_cannot_become_durable_is_not_confirmed() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.subscribe(0, 1, "q");
+    t.send_durably(0, "q", "a", token(1));
+    t.flush();
+    t.events();
+    t.broker.store_failed(t.now, &mut t.out);
+    let all = ferrymq_model::Deliveries::Through(ferrymq_model::DeliveryId(1));
+    t.settle_in(0, 1, all, ferrymq_model::Settlement::Consumed, None, token(2));
+    assert_eq!(t.events(), "0 refused 2 StoreFailed: the journal stopped: nothing more is made durable");
 }

@@ -1,8 +1,8 @@
 //! Durable subscriptions.
 
-use crate::driver::{Bench, token};
+use crate::driver::{Bench, destination, token};
 use ferrymq_model::request::SubscribeMode;
-use ferrymq_model::{Deliveries, DeliveryId, Request, Settlement, Subscribe};
+use ferrymq_model::{Deliveries, DeliveryId, Event, Request, Settlement, Subscribe};
 
 fn durable(s: &mut Subscribe) {
     s.mode = SubscribeMode::Durable("d".into());
@@ -108,4 +108,27 @@ fn patterns_and_own_messages() {
     t.connect(1);
     t.send_durably(1, "topic://p.newer", "more", None);
     assert_eq!(t.counts("me:d"), "2/0/1/0");
+}
+
+#[test]
+fn what_came_through_a_composite_names_its_topic_also_after_a_restart_and_as_a_dead_letter() {
+    let mut t = Bench::new();
+    t.connect_as(0, Some("me"));
+    t.subscribe_as(0, 1, "topic://t.>", durable);
+    t.send_durably(0, "q,topic://t.a", "a", None);
+    t.flush();
+    t.take_events();
+    t.restart();
+    t.connect_as(0, Some("me"));
+    t.subscribe_as(0, 1, "topic://t.>", durable);
+    let events = t.take_events();
+    let [(_, Event::Deliver(delivery))] = &events[..] else { panic!("{events:?}") };
+    let named = delivery.destination.as_ref().unwrap_or(&delivery.message.header.destination);
+    assert_eq!(named, &destination("topic://t.a"));
+    t.settle(0, 1, 1, Settlement::Poisoned("no".into()));
+    t.subscribe(0, 2, "ActiveMQ.DLQ");
+    let events = t.take_events();
+    let [(_, Event::Deliver(dead))] = &events[..] else { panic!("{events:?}") };
+    let origin = dead.message.annotations().and_then(|it| it.original_destination.clone());
+    assert_eq!(origin, Some(destination("topic://t.a")));
 }

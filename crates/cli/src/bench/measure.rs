@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
@@ -50,6 +51,7 @@ type Recorded = (io::Result<Histogram<u64>>, io::Result<Histogram<u64>>);
 impl Measure<'_> {
     /// Runs it.
     pub(super) fn run(&self) -> Result<Run, Failure> {
+        allow_connections();
         let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_nanos() as u64);
         let consumers = (0..self.workload.consumers).map(|index| self.consumer(index)).collect::<Result<_, _>>()?;
         let producers = (0..self.workload.producers).map(|index| self.producer(index)).collect::<Result<_, _>>()?;
@@ -205,6 +207,12 @@ struct Look {
     received: u64,
     generator: Usage,
     broker: Option<Usage>,
+}
+
+/// Lets this process have as many open files as the system allows; where that fails, connecting tells it.
+fn allow_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    let _told_by_connecting = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Waits, unless a connection fails.

@@ -16,14 +16,14 @@ fn lines_become_messages_in_order() {
     let broker = Broker::start();
     let done = broker.stomp_with(&["send", "numbers", "--lines", "--json"], b"one\ntwo\nthree\n").json();
     assert_eq!(done, serde_json::json!({"sent": 3, "confirmed": 3}));
-    assert_eq!(broker.stomp(&["receive", "numbers", "--all", "--wait", "200ms"]).text(), "one\ntwo\nthree\n");
+    assert_eq!(broker.stomp(&["receive", "numbers", "--all", "--wait", "2s"]).text(), "one\ntwo\nthree\n");
 }
 
 #[test]
 fn fewer_messages_than_asked_for_are_printed_and_told() {
     let broker = Broker::start();
     broker.stomp(&["send", "few", "x", "--count", "2"]).text();
-    let ended = broker.stomp(&["receive", "few", "--count", "3", "--wait", "100ms"]);
+    let ended = broker.stomp(&["receive", "few", "--count", "3", "--wait", "2s"]);
     assert_eq!(ended.out, b"x\nx\n");
     assert!(ended.sentence(3).contains("only 2 messages came"));
 }
@@ -79,15 +79,15 @@ fn browsing_takes_nothing() {
 fn a_durable_subscription_keeps_messages_until_it_is_removed() {
     let broker = Broker::start();
     let receive = |more: &[&str]| {
-        let durable = ["receive", "topic://prices", "--durable", "audit", "--client-id", "office", "--wait", "200ms"];
+        let durable = ["receive", "topic://prices", "--durable", "audit", "--client-id", "office"];
         broker.stomp(&[&durable, more].concat())
     };
     let send = |body| broker.stomp(&["send", "topic://prices", body, "--persistent"]).text();
-    receive(&[]).sentence(3);
+    receive(&["--wait", "50ms"]).sentence(3);
     send("while away");
     assert_eq!(receive(&["--unsubscribe"]).text(), "while away\n");
     send("into the void");
-    receive(&[]).sentence(3);
+    receive(&["--wait", "50ms"]).sentence(3);
 }
 
 #[test]

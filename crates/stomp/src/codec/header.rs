@@ -1,5 +1,6 @@
 //! Header lines: the names that have a meaning, and the escapes of each version.
 
+use super::scan;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -142,6 +143,14 @@ impl Known {
         | Self::User.bit()
         | Self::OriginalDestination.bit();
 
+    /// Whether a message must keep this header of its SEND frame: a property, one that may turn out to be one, or what
+    /// tells text from bytes.
+    #[must_use]
+    #[inline]
+    pub const fn is_kept(self) -> bool {
+        self.is_property() || matches!(self, Self::ReplyTo | Self::ContentLength)
+    }
+
     /// Whether a SEND frame's header of this name is a property of the message.
     #[must_use]
     #[inline]
@@ -246,11 +255,12 @@ impl<'b> Iterator for Lines<'b> {
 
     #[inline]
     fn next(&mut self) -> Option<Line<'b>> {
-        let end = memchr::memchr(b'\n', self.rest)?;
+        let scan = scan::line(self.rest, 0, None);
+        let end = scan.end.filter(|&end| self.rest[end] == b'\n')?;
+        let colon = scan.colon?;
         let (whole, rest) = self.rest.split_at(end + 1);
         self.rest = rest;
         let line = &whole[..end];
-        let colon = memchr::memchr(b':', line)?;
         Some(Line { whole, name: &line[..colon], value: trim(&line[colon + 1..], self.version) })
     }
 }

@@ -113,3 +113,18 @@ fn a_raw_text_without_escapes_is_borrowed() {
     assert_eq!(unescape(b"a\\cb\\\\n", Version::V1_2), "a:b\\n");
     assert_eq!(unescape(b"a\\cb", Version::V1_0), "a\\cb");
 }
+
+#[test]
+fn a_message_keeps_what_follows_the_frame_s_own_headers() {
+    let kept = |head: &str| {
+        let mut input = BytesMut::from(format!("SEND\n{head}\nbody\0").as_bytes());
+        let mut decoder = decoder(Version::V1_2);
+        let frame = decoder.next(&mut input).unwrap().unwrap();
+        String::from_utf8(frame.bytes[frame.kept_from as usize..].to_vec()).unwrap()
+    };
+    assert_eq!(kept("destination:a\nreceipt:1\n"), "\nbody");
+    assert_eq!(kept("destination:a\r\nreceipt:1\r\n\r"), "\r\nbody");
+    assert_eq!(kept("destination:a\ncontent-length:4\nreceipt:1\n"), "content-length:4\nreceipt:1\n\nbody");
+    assert_eq!(kept("destination:a\nk:v\n"), "k:v\n\nbody");
+    assert_eq!(kept("reply-to:a\nk:v\n"), "reply-to:a\nk:v\n\nbody");
+}

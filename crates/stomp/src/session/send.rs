@@ -5,6 +5,7 @@ use super::producers::Producer;
 use super::{Context, PeerError, State};
 use crate::codec::{Frame, Known};
 use crate::mapping::StompDialect;
+use bytes::Buf;
 use ferrymq_model::{
     Address, Annotations, DeliveryMode, Destination, Group, Header, Message, MessageId, Request, WallTime,
 };
@@ -20,12 +21,15 @@ impl State {
         let producer = self.producer(cx, frame)?;
         let header = self.message_header(cx, frame, producer.destination)?;
         let confirm = self.receipt(frame, Purpose::Send(producer.id))?;
-        // The last look at the frame: its bytes become the message's.
+        // The last look at the frame: its bytes become the message's, without the first lines if only the frame
+        // needed them. Whoever delivers or stores the message need not pass over them.
+        let mut bytes = std::mem::take(&mut frame.bytes);
+        bytes.advance(frame.kept_from as usize);
         let message = Arc::new(Message {
             header,
             dialect: StompDialect::of(frame.version),
-            bytes: std::mem::take(&mut frame.bytes),
-            body_at: frame.body_at,
+            bytes,
+            body_at: frame.body_at - frame.kept_from,
         });
         cx.requests.push(Request::Send { producer: producer.id, message, transaction, confirm });
         Ok(())
