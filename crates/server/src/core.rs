@@ -61,9 +61,6 @@ struct Owned {
     journal_idle: bool,
     /// Whether the disk refused.
     journal_broken: bool,
-    /// Set while the node steps: found set by the next step, the step before panicked, and its state is not to be
-    /// trusted.
-    stepping: bool,
     spares: Vec<VecDeque<Event>>,
     /// Swapped with the inbox's.
     left: Vec<(SessionId, Vec<Request>)>,
@@ -132,7 +129,6 @@ impl Core {
             free: Vec::new(),
             journal_idle: false,
             journal_broken: false,
-            stepping: false,
             spares: Vec::new(),
             left: Vec::new(),
         };
@@ -397,15 +393,27 @@ impl Core {
     }
 }
 
+/// A node that panicked in the middle of a step may say anything, and what it says would be confirmed and written. A
+/// panic anywhere else costs one connection; this one ends the process, and the journal is as good as after a crash.
+struct EndOnPanic;
+
+impl Drop for EndOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the broker panicked while it decided: this is a bug; the process ends");
+            std::process::abort();
+        }
+    }
+}
+
 /// What reading a message back gave.
 pub(crate) type FetchResult = Result<Arc<ferrymq_model::Message>, String>;
 
 impl Owned {
     fn step(&mut self, now: ferrymq_model::Now, input: Input<'_>) {
-        assert!(!self.stepping, "the node panicked in an earlier step: nothing it says is to be trusted");
-        self.stepping = true;
+        let guard = EndOnPanic;
         self.node.step(now, input, &mut self.effects);
-        self.stepping = false;
+        drop(guard);
     }
 
     fn step_requests(&mut self, clock: &Clock, session: SessionId, requests: &mut Vec<Request>) {

@@ -109,3 +109,6 @@ impl<D: Disk> Disk for Unsynced<D> {
         self.0.delete(segment)
     }
 }
+
+#[cfg(test)]
+mod tests;

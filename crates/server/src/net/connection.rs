@@ -477,6 +477,8 @@ impl Future for Connection {
         let connection = &mut *self;
         with_workshop(|shop| {
             debug_assert!(shop.requests.is_empty(), "every round steps what it asked");
+            // Were it not so, another session's requests would be stepped as this one's.
+            shop.requests.clear();
             for _ in 0..ROUNDS_PER_WAKE_MAX {
                 let stage = connection.net.core.stage();
                 match connection.round(shop, context) {
