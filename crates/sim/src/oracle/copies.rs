@@ -132,6 +132,10 @@ impl Copy {
         if let Some(at) = self.changes.iter().position(|(id, _)| *id == operation) {
             self.base = self.changes[at].1;
             self.changes.drain(..=at);
+            // Where it is now says nothing any more about what an earlier crash left open.
+            if let Some(open) = &mut self.open {
+                open.resolved = true;
+            }
         }
     }
 
