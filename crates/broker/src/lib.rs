@@ -7,7 +7,7 @@
 //!                    └──► settle / transaction ──► policy (redelivery, dead letter, expiry, memory) ──► Record
 //! ```
 //!
-//! A durable subscription is a queue that its topics feed; everything that keeps messages is a [`queue`].
+//! A durable subscription is a queue that its topics feed; everything that keeps messages is a `queue`.
 //!
 //! Invariants worth naming:
 //! - A message of a queue is in exactly one place: ready in one of the bands, or unsettled with one subscription.

@@ -64,7 +64,7 @@ impl Default for JournalOptions {
     }
 }
 
-/// The journal. Made by [`recover`], from an empty disk too.
+/// The journal. Made by [`recover()`], from an empty disk too.
 #[derive(Debug)]
 pub struct Journal {
     options: JournalOptions,
