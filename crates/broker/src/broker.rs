@@ -1,12 +1,18 @@
 //! The one owner of the broker's state.
 
-use ferrymq_model::{Event, Message, Now, Request, SessionId};
-use ferrymq_storage::{Journal, Location, Lsn, Placement, Record};
+use crate::confirm::Waiting;
+use crate::queue::Queue;
+use crate::session::SessionState;
+use crate::settings::Settings;
+use crate::slab::Slab;
+use crate::subscription::Subscription;
+use crate::topic::Topic;
+use crate::work::Work;
+use ferrymq_model::{Destination, Event, Message, Now, Refusal, RefusalKind, Request, SessionId, Token};
+use ferrymq_storage::{Journal, Location, Lsn, Placement};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-
-/// What may be set. Defaults are those of `ferrymq.toml`.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {}
 
 /// What came out of a step.
 #[derive(Debug, Default)]
@@ -26,34 +32,188 @@ pub struct Fetch {
     pub at: Location,
 }
 
+/// What a decision may use: the time, the journal, and a place for its effects.
+pub(crate) struct Step<'a> {
+    pub(crate) now: Now,
+    pub(crate) journal: &'a mut Journal,
+    pub(crate) out: &'a mut Effects,
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    /// A queue, by index.
+    Queue(u32),
+    /// A topic, by index.
+    Topic(u32),
+}
+
 /// The broker.
 #[derive(Debug)]
-pub struct Broker {}
+pub struct Broker {
+    pub(crate) settings: Settings,
+    pub(crate) sessions: Vec<Option<Box<SessionState>>>,
+    pub(crate) sessions_open: u32,
+    pub(crate) client_ids: BTreeMap<Arc<str>, SessionId>,
+    pub(crate) places: BTreeMap<Destination, Place>,
+    pub(crate) queues: Slab<Queue>,
+    pub(crate) topics: Slab<Topic>,
+    pub(crate) subscriptions: Slab<Subscription>,
+    /// Durable subscriptions by client id and name.
+    pub(crate) durables: BTreeMap<(Arc<str>, Arc<str>), u32>,
+    /// Queues by their number in the journal.
+    pub(crate) stores: FxHashMap<u32, u32>,
+    pub(crate) next_store: u32,
+    /// Subscriptions with patterns: they join what is made later.
+    pub(crate) patterns: Vec<u32>,
+    /// Durable subscriptions with patterns.
+    pub(crate) durable_patterns: Vec<u32>,
+    /// Changes whenever a destination comes or goes: routes are then resolved again.
+    pub(crate) routes_version: u64,
+    pub(crate) flushed: Lsn,
+    /// Up to here somebody waits, and the journal knows.
+    pub(crate) awaited: Lsn,
+    /// The journal failed: nothing durable is promised any more.
+    pub(crate) failed: bool,
+    /// Sessions with confirmations that wait.
+    pub(crate) waiting: Vec<SessionId>,
+    /// Queues with entries that wait for a commit to be durable.
+    pub(crate) held_queues: VecDeque<(Lsn, u32)>,
+    /// Subscriptions with topic messages that wait for a commit to be durable.
+    pub(crate) held_subscriptions: VecDeque<(Lsn, u32)>,
+    /// Entries that leave memory as soon as they are durable: the record, the queue, band and sequence.
+    pub(crate) page_out: VecDeque<(Lsn, u32, u8, u64)>,
+    /// Entries by the time they expire: time, queue, sequence.
+    pub(crate) expirations: BTreeSet<(u64, u32, u64)>,
+    /// Queues whose delivered mark the journal does not know.
+    pub(crate) unmarked: Vec<u32>,
+    /// Queues that go on examining messages at the next tick.
+    pub(crate) unfinished: Vec<u32>,
+    /// Queues that got messages back from subscriptions that had ended.
+    pub(crate) returned: Vec<u32>,
+    pub(crate) memory: usize,
+    pub(crate) transactions_bytes: usize,
+    /// Numbers the held settlements of all transactions.
+    pub(crate) holds: u64,
+    /// Sessions that wait for memory of the broker.
+    pub(crate) paused: Vec<SessionId>,
+    pub(crate) work: Work,
+    pub(crate) enqueued: u64,
+    pub(crate) dequeued: u64,
+}
 
 impl Broker {
     /// An empty broker.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let _ = settings;
-        Self {}
-    }
-
-    /// Recovery: takes a record. Messages in `released` left their store by it.
-    pub fn restore(&mut self, record: Record, at: Location, released: &mut Vec<Location>) {
-        let _ = (record, at, released);
-        todo!()
+        Self {
+            settings,
+            sessions: Vec::new(),
+            sessions_open: 0,
+            client_ids: BTreeMap::new(),
+            places: BTreeMap::new(),
+            queues: Slab::default(),
+            topics: Slab::default(),
+            subscriptions: Slab::default(),
+            durables: BTreeMap::new(),
+            stores: FxHashMap::default(),
+            next_store: 1,
+            patterns: Vec::new(),
+            durable_patterns: Vec::new(),
+            routes_version: 1,
+            flushed: Lsn(0),
+            awaited: Lsn(0),
+            failed: false,
+            waiting: Vec::new(),
+            held_queues: VecDeque::new(),
+            held_subscriptions: VecDeque::new(),
+            page_out: VecDeque::new(),
+            expirations: BTreeSet::new(),
+            unmarked: Vec::new(),
+            unfinished: Vec::new(),
+            returned: Vec::new(),
+            memory: 0,
+            transactions_bytes: 0,
+            holds: 0,
+            paused: Vec::new(),
+            work: Work::default(),
+            enqueued: 0,
+            dequeued: 0,
+        }
     }
 
     /// Carries out one request.
     pub fn handle(&mut self, now: Now, session: SessionId, request: Request, journal: &mut Journal, out: &mut Effects) {
-        let _ = (now, session, request, journal, out);
-        todo!()
+        let step = &mut Step { now, journal, out };
+        if !self.is_open(session) {
+            self.handle_unknown_session(session, request, step);
+            return;
+        }
+        match request {
+            Request::Connect { confirm, .. } => {
+                self.refuse(session, Some(confirm), refusal(RefusalKind::Duplicate, "the session is connected"), step);
+            }
+            Request::AddProducer { producer, address } => self.add_producer(session, producer, address, step),
+            Request::RemoveProducer { producer } => self.remove_producer(session, producer, step),
+            Request::Send { producer, message, transaction: None, confirm } => {
+                self.send(session, producer, message, confirm, step);
+            }
+            Request::Send { producer, message, transaction: Some(transaction), confirm } => {
+                self.hold_send(session, producer, message, transaction, confirm, step);
+            }
+            Request::Subscribe(subscribe) => self.subscribe(session, *subscribe, step),
+            Request::Unsubscribe { subscription, confirm } => self.unsubscribe(session, subscription, confirm, step),
+            Request::DeleteDurable { name, confirm } => self.delete_durable(session, &name, confirm, step),
+            Request::Settle { subscription, deliveries, settlement, transaction: None, confirm } => {
+                self.settle(session, subscription, deliveries, &settlement, confirm, step);
+            }
+            Request::Settle { subscription, deliveries, settlement, transaction: Some(transaction), confirm } => {
+                self.hold_settle(session, (subscription, deliveries, settlement), transaction, confirm, step);
+            }
+            Request::Begin { transaction, confirm } => self.begin(session, transaction, confirm, step),
+            Request::Commit { transaction, confirm } => self.commit(session, transaction, confirm, step),
+            Request::Rollback { transaction, confirm } => self.rollback(session, transaction, confirm, step),
+            Request::CreateTemporary { destination, confirm } => {
+                self.create_temporary(session, &destination, confirm, step);
+            }
+            Request::DeleteTemporary { destination, confirm } => {
+                self.delete_temporary(session, &destination, confirm, step);
+            }
+            Request::Inspect { query, token } => {
+                let report = Box::new(self.inspect(&query, step.journal));
+                step.out.events.push((session, Event::Inspected { token, report }));
+            }
+            Request::Purge { destination, token } => self.purge(session, &destination, token, step),
+            Request::Confirm { confirm } => self.confirm(session, Some(confirm), step),
+            Request::Disconnect => self.disconnect(session, step),
+        }
+        if !self.work.is_empty() {
+            self.record_work(false, Some(session), step);
+        }
     }
 
     /// Records up to `lsn` are durable.
     pub fn flushed(&mut self, now: Now, lsn: Lsn, journal: &mut Journal, out: &mut Effects) {
-        let _ = (now, lsn, journal, out);
-        todo!()
+        let step = &mut Step { now, journal, out };
+        assert!(lsn >= self.flushed, "durable up to {} after {}", lsn.0, self.flushed.0);
+        self.flushed = lsn;
+        self.page_out_durable();
+        self.confirm_durable(step);
+        self.release_held(step);
+        self.mark_delivered(step);
+        self.record_work(false, None, step);
+    }
+
+    /// The disk refused: final. Whoever waits is told, and nothing durable is promised any more.
+    pub fn store_failed(&mut self, _now: Now, out: &mut Effects) {
+        self.failed = true;
+        for session in std::mem::take(&mut self.waiting) {
+            let Some(state) = self.session_mut(session) else { continue };
+            for waiting in std::mem::take(&mut state.waiting) {
+                let event = waiting.into_failure();
+                out.events.push((session, event));
+            }
+        }
     }
 
     /// A message is back; an error means that it cannot be read, in words for the log.
@@ -65,25 +225,71 @@ impl Broker {
         journal: &mut Journal,
         out: &mut Effects,
     ) {
-        let _ = (now, fetch, message, journal, out);
-        todo!()
+        let step = &mut Step { now, journal, out };
+        self.take_fetched(fetch, message, step);
+        self.record_work(false, None, step);
     }
 
     /// Time passed: expiry and delays.
     pub fn tick(&mut self, now: Now, journal: &mut Journal, out: &mut Effects) {
-        let _ = (now, journal, out);
-        todo!()
+        let step = &mut Step { now, journal, out };
+        self.expire_due(step);
+        for queue in std::mem::take(&mut self.unfinished) {
+            if self.queues.get(queue).is_some_and(|q| q.unfinished) {
+                self.queues[queue].unfinished = false;
+                self.dispatch(queue, step);
+            }
+        }
+        self.mark_delivered(step);
+        self.record_work(false, None, step);
     }
 
-    /// Recovery ended.
-    pub fn restored(&mut self, now: Now) {
-        let _ = now;
-        todo!()
+    /// Whether this very session is connected.
+    pub(crate) fn is_open(&self, session: SessionId) -> bool {
+        self.session(session).is_some()
     }
 
-    /// The journal failed for good: whoever waits for it is refused, and so is everything durable from now on.
-    pub fn store_failed(&mut self, now: Now, out: &mut Effects) {
-        let _ = (now, out);
-        todo!()
+    fn handle_unknown_session(&mut self, session: SessionId, request: Request, step: &mut Step<'_>) {
+        let token = match request {
+            Request::Connect { client_id, user: _, confirm } => {
+                self.connect(session, client_id, confirm, step);
+                return;
+            }
+            Request::Disconnect => return,
+            Request::AddProducer { .. } | Request::RemoveProducer { .. } => None,
+            Request::Subscribe(subscribe) => subscribe.confirm,
+            Request::Send { confirm, .. }
+            | Request::Unsubscribe { confirm, .. }
+            | Request::DeleteDurable { confirm, .. }
+            | Request::Settle { confirm, .. }
+            | Request::Begin { confirm, .. }
+            | Request::Commit { confirm, .. }
+            | Request::Rollback { confirm, .. }
+            | Request::CreateTemporary { confirm, .. }
+            | Request::DeleteTemporary { confirm, .. } => confirm,
+            Request::Inspect { token, .. } | Request::Purge { token, .. } => Some(token),
+            Request::Confirm { confirm } => Some(confirm),
+        };
+        let refusal = refusal(RefusalKind::Unknown, "the session is not connected");
+        step.out.events.push((session, Event::Refused { token, refusal }));
+    }
+}
+
+/// A refusal in a few words.
+pub(crate) fn refusal(kind: RefusalKind, text: impl Into<String>) -> Refusal {
+    Refusal { kind, text: text.into() }
+}
+
+impl Waiting {
+    /// The answer where the journal failed instead.
+    pub(crate) fn into_failure(self) -> Event {
+        let failed = |token: Token| Event::Refused {
+            token: Some(token),
+            refusal: refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"),
+        };
+        match self.event {
+            Event::Confirmed { token } | Event::Purged { token, .. } => failed(token),
+            other => other,
+        }
     }
 }

@@ -1,6 +1,47 @@
 //! Decides where every message goes and what happens to it next.
+//!
+//! ```text
+//!   Request ──► Broker::handle ──► router ──► queue (also a durable's backlog) ──► dispatch ──► Event::Deliver
+//!                    │                └─────► topic ─────────────────────────────────┘
+//!                    │                └─────► Record (storage) ── flushed ──► confirm ──► Event::Confirmed
+//!                    └──► settle / transaction ──► policy (redelivery, dead letter, expiry, memory) ──► Record
+//! ```
+//!
+//! A durable subscription is a queue that its topics feed; everything that keeps messages is a `queue`.
+//!
+//! Invariants worth naming:
+//! - A message of a queue is in exactly one place: ready in one of the bands, or unsettled with one subscription.
+//! - Within a band, entries are in the order of their sequences; a message that comes back takes its old place.
+//! - A confirmation leaves only after every record that its session caused is durable, and in request order.
+//! - Nothing of a transaction is delivered before the unit that commits it is durable.
+//! - Nothing here waits, reads a clock, or draws a random number: the same inputs give the same outputs.
+//!
+//! Not here: bytes on the wire and on disk, sockets, and when to flush (`node` and `server`).
 #![forbid(unsafe_code)]
 
 mod broker;
+mod browse;
+mod confirm;
+mod dispatch;
+mod durable;
+mod inspect;
+mod invariants;
+mod policy;
+mod producer;
+mod purge;
+mod queue;
+mod restore;
+mod router;
+mod session;
+mod settings;
+mod settle;
+mod slab;
+mod subscribe;
+mod subscription;
+mod temporary;
+mod topic;
+mod transaction;
+mod work;
 
-pub use broker::{Broker, Effects, Fetch, Settings};
+pub use broker::{Broker, Effects, Fetch};
+pub use settings::Settings;

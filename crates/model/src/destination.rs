@@ -146,7 +146,7 @@ impl Destination {
         is_pattern(&self.name)
     }
 
-    /// Whether this destination, taken as a pattern, covers `other`: same kind, and [`matches`] holds for the names.
+    /// Whether this destination, taken as a pattern, covers `other`: same kind, and [`matches()`] holds for the names.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self.kind == other.kind && matches(&self.name, &other.name)

@@ -14,7 +14,8 @@ pub enum Event {
         /// The request's.
         token: Token,
     },
-    /// The request was not carried out; nothing of it was.
+    /// The request was not carried out; nothing of it was. The one exception is [`RefusalKind::StoreFailed`] for a
+    /// request that was waiting when the journal failed: what became of it is not known.
     Refused {
         /// The request's, if it had one.
         token: Option<Token>,
@@ -98,7 +99,7 @@ pub enum RefusalKind {
     Denied,
     /// A named limit was reached.
     LimitReached,
-    /// The journal stopped: nothing more is confirmed.
+    /// The journal stopped: nothing more is confirmed. For what was under way it is not known whether it is durable.
     StoreFailed,
 }
 

@@ -2,38 +2,32 @@
 //!
 //! `/queue/A`, `/topic/A`, `/temp-queue/A` (a name of this connection alone), `/remote-temp-queue/A` (the real name of
 //! someone's temporary queue, as `reply-to` shows it), the same for topics, and `queue://A` as ActiveMQ's other
-//! protocols write it. Commas make a composite; a leaf without prefix is of the first leaf's kind.
+//! protocols write it. Commas make a composite; a leaf without prefix is of the first leaf's kind. Options behind a `?`
+//! are the client's own and dropped.
 
 use crate::codec::put_sanitized;
 use crate::limits::QUOTE_BYTES_MAX;
-use ferrymq_model::DestinationKind;
-use ferrymq_model::limits::{COMPOSITE_LEAVES_MAX, DESTINATION_NAME_BYTES_MAX};
+use ferrymq_model::destination::{DestinationError, split_options};
+use ferrymq_model::limits::COMPOSITE_LEAVES_MAX;
+use ferrymq_model::{Destination, DestinationKind};
 use std::fmt;
 
 /// One leaf as it was written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Leaf<'t> {
-    /// Which kind.
-    pub kind: DestinationKind,
-    /// Whether `name` is the connection's own word for a temporary destination, not its real name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Leaf {
+    /// The place, or the connection's word for it.
+    pub destination: Destination,
+    /// Whether the name is the connection's own word for a temporary destination, not its real name.
     pub is_local: bool,
-    /// Without prefix, trimmed.
-    pub name: &'t str,
 }
 
-/// Why a name is none.
+/// Why a header names no place.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum InvalidDestination {
     /// None of the prefixes; the name, sanitized.
     UnknownPrefix(String),
-    /// Nothing after the prefix.
-    Empty,
-    /// Longer than [`DESTINATION_NAME_BYTES_MAX`].
-    TooLong,
-    /// More leaves than [`COMPOSITE_LEAVES_MAX`].
-    TooManyLeaves,
-    /// A control character in the name.
-    ControlCharacter,
+    /// What the prefix is followed by is no name.
+    Name(DestinationError),
 }
 
 impl fmt::Display for InvalidDestination {
@@ -43,10 +37,7 @@ impl fmt::Display for InvalidDestination {
                 f,
                 "illegal destination name [{name}]: it must begin with one of /queue/ /topic/ /temp-queue/ /temp-topic/"
             ),
-            Self::Empty => f.write_str("the destination has no name"),
-            Self::TooLong => write!(f, "the destination's name is longer than {DESTINATION_NAME_BYTES_MAX} bytes"),
-            Self::TooManyLeaves => write!(f, "the destination has more than {COMPOSITE_LEAVES_MAX} parts"),
-            Self::ControlCharacter => f.write_str("the destination's name contains a control character"),
+            Self::Name(error) => error.fmt(f),
         }
     }
 }
@@ -75,56 +66,49 @@ pub const fn prefix(kind: DestinationKind) -> &'static str {
     }
 }
 
-/// The leaves of a destination header, never none.
+/// The leaves of a destination header, never none. Empty ones are skipped, one written twice counts once.
 ///
 /// # Errors
 /// It names no place.
-pub fn parse(text: &str) -> Result<Vec<Leaf<'_>>, InvalidDestination> {
-    let mut leaves: Vec<Leaf<'_>> = Vec::new();
-    for part in text.split(',') {
-        let part = part.trim();
-        if leaves.len() == COMPOSITE_LEAVES_MAX {
-            return Err(InvalidDestination::TooManyLeaves);
-        }
-        let prefixed = PREFIXES.iter().find_map(|&(prefix, kind, is_local)| {
-            part.strip_prefix(prefix).map(|name| Leaf { kind, is_local, name: name.trim() })
-        });
-        let leaf = match (prefixed, leaves.first()) {
-            (Some(leaf), _) => leaf,
-            (None, Some(first)) if !part.starts_with('/') => Leaf { name: part, ..*first },
+pub fn parse(text: &str) -> Result<Vec<Leaf>, InvalidDestination> {
+    let (names, _options) = split_options(text);
+    let mut leaves: Vec<Leaf> = Vec::new();
+    for part in names.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let prefixed = PREFIXES
+            .iter()
+            .find_map(|&(prefix, kind, is_local)| part.strip_prefix(prefix).map(|name| (kind, is_local, name)));
+        let (kind, is_local, name) = match (prefixed, leaves.first()) {
+            (Some(prefixed), _) => prefixed,
+            (None, Some(first)) if !part.starts_with('/') => (first.destination.kind, first.is_local, part),
             (None, Some(_) | None) => {
                 let mut shown = String::new();
                 put_sanitized(&mut shown, text, QUOTE_BYTES_MAX);
                 return Err(InvalidDestination::UnknownPrefix(shown));
             }
         };
-        check_name(leaf.name)?;
+        let destination = Destination::new(kind, name).map_err(InvalidDestination::Name)?;
+        let leaf = Leaf { destination, is_local };
+        if leaves.contains(&leaf) {
+            continue;
+        }
+        if leaves.len() == COMPOSITE_LEAVES_MAX {
+            return Err(InvalidDestination::Name(DestinationError::TooManyLeaves));
+        }
         leaves.push(leaf);
     }
-    Ok(leaves)
-}
-
-fn check_name(name: &str) -> Result<(), InvalidDestination> {
-    if name.is_empty() {
-        return Err(InvalidDestination::Empty);
-    }
-    if name.len() > DESTINATION_NAME_BYTES_MAX {
-        return Err(InvalidDestination::TooLong);
-    }
-    if name.chars().any(char::is_control) {
-        return Err(InvalidDestination::ControlCharacter);
-    }
-    Ok(())
+    if leaves.is_empty() { Err(InvalidDestination::Name(DestinationError::Empty)) } else { Ok(leaves) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{InvalidDestination, parse};
     use ferrymq_model::DestinationKind::{self, Queue, TemporaryQueue, TemporaryTopic, Topic};
+    use ferrymq_model::destination::DestinationError;
 
     fn check(text: &str, expected: &[(DestinationKind, bool, &str)]) {
         let leaves = parse(text).unwrap();
-        let seen: Vec<_> = leaves.iter().map(|leaf| (leaf.kind, leaf.is_local, leaf.name)).collect();
+        let seen: Vec<_> =
+            leaves.iter().map(|leaf| (leaf.destination.kind, leaf.is_local, &*leaf.destination.name)).collect();
         assert_eq!(seen, expected, "{text}");
     }
 
@@ -144,6 +128,7 @@ mod tests {
     #[test]
     fn commas_make_a_composite() {
         check("/queue/a,/topic/b", &[(Queue, false, "a"), (Topic, false, "b")]);
+        check("/queue/a,,b,/queue/a?consumer.prefetchSize=1", &[(Queue, false, "a"), (Queue, false, "b")]);
         check("/topic/a,b, topic://c", &[(Topic, false, "a"), (Topic, false, "b"), (Topic, false, "c")]);
     }
 
@@ -152,11 +137,13 @@ mod tests {
         assert_eq!(parse("a"), Err(InvalidDestination::UnknownPrefix("a".into())));
         assert_eq!(parse("/exchange/a"), Err(InvalidDestination::UnknownPrefix("/exchange/a".into())));
         assert_eq!(parse("/queue/a,/b"), Err(InvalidDestination::UnknownPrefix("/queue/a,/b".into())));
-        assert_eq!(parse(""), Err(InvalidDestination::UnknownPrefix(String::new())));
-        assert_eq!(parse("/queue/"), Err(InvalidDestination::Empty));
-        assert_eq!(parse("/queue/a,,b"), Err(InvalidDestination::Empty));
-        assert_eq!(parse("/queue/a\nb"), Err(InvalidDestination::ControlCharacter));
-        assert_eq!(parse(&format!("/queue/{}", "x".repeat(1025))), Err(InvalidDestination::TooLong));
-        assert_eq!(parse(&format!("/queue/a{}", ",b".repeat(64))), Err(InvalidDestination::TooManyLeaves));
+        let refused = |text: &str, error| assert_eq!(parse(text), Err(InvalidDestination::Name(error)), "{text}");
+        refused("", DestinationError::Empty);
+        refused(",", DestinationError::Empty);
+        refused("/queue/", DestinationError::Empty);
+        refused("/queue/a\nb", DestinationError::ControlCharacter);
+        refused(&format!("/queue/{}", "x".repeat(1025)), DestinationError::TooLong);
+        let many: String = (0..65).map(|n| format!(",b{n}")).collect();
+        refused(&format!("/queue/a{many}"), DestinationError::TooManyLeaves);
     }
 }

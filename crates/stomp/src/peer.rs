@@ -217,7 +217,7 @@ impl ServerFrames {
         let Some(frame) = self.decoder.next(input)? else {
             return Ok(None);
         };
-        let Frame { command, bytes, body_at, version, known, escaped: _ } = frame;
+        let Frame { command, bytes, body_at, version, known, escaped: _, kept_from: _ } = frame;
         let frame = ServerFrame { command, version, bytes, body_at, known: known.clone() };
         if command == Command::Connected {
             self.version =

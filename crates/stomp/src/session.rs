@@ -212,7 +212,7 @@ impl Session {
                 input.clear();
                 return Closing::No;
             }
-            let frame = match self.decoder.next(input) {
+            let mut frame = match self.decoder.next(input) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return Closing::No,
                 Err(malformed) => {
@@ -220,7 +220,7 @@ impl Session {
                     return self.state.fail(&mut cx, &malformed.to_string(), None);
                 }
             };
-            let result = self.state.frame(&mut cx, &frame);
+            let result = self.state.frame(&mut cx, &mut frame);
             let closing = match result {
                 Ok(closing) => closing,
                 Err(error) => self.state.answer_error(&mut cx, &error, frame.raw(Known::Receipt)),
@@ -237,7 +237,7 @@ impl Session {
 }
 
 impl State {
-    fn frame(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Closing, PeerError> {
+    fn frame(&mut self, cx: &mut Context<'_>, frame: &mut Frame<'_>) -> Result<Closing, PeerError> {
         if matches!(self.phase, Phase::Fresh) {
             return match frame.command {
                 Command::Connect | Command::Stomp => self.connect(cx, frame),
@@ -349,7 +349,10 @@ impl State {
             Some(Purpose::Connect) => return self.fail(cx, &refusal.text, receipt.as_deref()),
             Some(Purpose::Send(producer)) => self.producers.forget(producer, cx.requests),
             Some(Purpose::Subscribe(subscription)) => self.subscriptions.remove(subscription),
-            Some(Purpose::Temporary(name)) => self.temporaries.forget(&name),
+            Some(Purpose::Temporary(destination)) => {
+                self.temporaries.forget(&destination);
+                self.producers.forget_all(cx.requests);
+            }
             Some(Purpose::Commit(transaction)) => {
                 // Nothing of it happened. It is over all the same: what it held may be acknowledged again.
                 self.subscriptions.release_held(transaction);
@@ -415,6 +418,3 @@ impl State {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,7 @@
 //! The seam below the journal: numbered segments of bytes. `os.rs` keeps them in files, the simulator in memory.
 
 pub mod memory;
+pub mod os;
 
 use std::fmt;
 

@@ -6,18 +6,18 @@ mod catalogue;
 pub(crate) mod layout;
 mod read;
 mod recover;
+mod removals;
 pub(crate) mod scan;
 mod segments;
-#[cfg(test)]
-mod tests;
 
-use crate::record::encode;
+use crate::record::{Record, encode};
 use append::OpenRecord;
 use catalogue::Catalogue;
-use segments::Segments;
+use segments::{Deletable, Segments};
 
 pub use batch::{Batch, perform};
 pub use read::read_message;
+pub(crate) use recover::check;
 pub use recover::{Apply, RecoverError, recover};
 
 /// Log sequence number of a record: 1 is the first ever, then exactly one more each.
@@ -64,7 +64,7 @@ impl Default for JournalOptions {
     }
 }
 
-/// The journal. Made by [`recover`], from an empty disk too.
+/// The journal. Made by [`recover()`], from an empty disk too.
 #[derive(Debug)]
 pub struct Journal {
     options: JournalOptions,
@@ -80,7 +80,6 @@ pub struct Journal {
     pending: Batch,
     open_record: Option<OpenRecord>,
     unit_open: bool,
-    unit_first_lsn: u64,
     /// Somebody waits for what is pending.
     awaited: bool,
     /// The last record says that all before it was durable.
@@ -116,7 +115,6 @@ impl Journal {
     pub fn begin(&mut self) -> Unit<'_> {
         assert!(!self.unit_open, "the unit before was not committed");
         self.unit_open = true;
-        self.unit_first_lsn = self.next_lsn;
         Unit { journal: self }
     }
 
@@ -162,8 +160,9 @@ impl Journal {
         assert!(!self.unit_open, "the unit before was not committed");
         if self.pending.records > 0 || self.segments.may_have_deletable() {
             self.awaited = true;
-        } else if !self.out && !self.sealed {
-            self.append_own_unit(Self::append_seal);
+        } else if !self.out && (!self.sealed || self.short_of_space) {
+            // While space is short, this also asks the disk again.
+            self.append_seal();
             self.awaited = true;
         }
     }
@@ -174,16 +173,13 @@ impl Journal {
         if self.out {
             return None;
         }
-        let deletions = self.segments.take_deletable();
-        if !deletions.is_empty() {
-            self.append_own_unit(|journal| journal.append_own(|out| encode::dropped(&deletions, out)));
-        }
+        let deletions = self.drop_segments();
         self.awaited = false;
         if self.pending.records == 0 {
             return None;
         }
         self.pending.steps.push(batch::Step::Sync { segment: self.tail.segment });
-        self.pending.deletions.extend_from_slice(&deletions);
+        self.pending.deletions = deletions;
         self.pending.last = self.last_lsn();
         self.out = true;
         self.pending_first_segment = self.tail.segment;
@@ -221,8 +217,18 @@ impl Journal {
         self.segments.footprint()
     }
 
-    fn append_own_unit(&mut self, append: impl FnOnce(&mut Self)) {
-        self.unit_first_lsn = self.next_lsn;
-        append(self);
+    /// Announces which segments go, and says again what is still needed of them.
+    fn drop_segments(&mut self) -> Vec<u32> {
+        let Deletable { segments, removals, refers } = self.segments.take_deletable();
+        if segments.is_empty() {
+            return segments;
+        }
+        let first = self.tail.segment;
+        for (store, first, last) in removals {
+            self.append(&Record::Remove { store, first, last });
+        }
+        self.append_own(|out| encode::dropped(&segments, out));
+        self.segments.refer_from(first, &refers);
+        segments
     }
 }

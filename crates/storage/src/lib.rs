@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod disk;
+pub mod inspect;
 pub mod journal;
 pub mod record;
 

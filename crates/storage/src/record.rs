@@ -2,8 +2,6 @@
 
 pub(crate) mod decode;
 pub(crate) mod encode;
-#[cfg(test)]
-mod tests;
 
 use ferrymq_model::{Destination, Message};
 use std::sync::Arc;

@@ -6,11 +6,12 @@
 //!          └──────────── Frame::bytes ──────────┘ (the body starts at Frame::body_at)
 //! ```
 //!
-//! One pass: line ends are searched with `memchr`, known headers noted as spans, the block checked once for UTF-8 and
-//! escapes. An incomplete frame stays in the buffer and the scan goes on where it stopped, so that feeding byte by
+//! One pass over the header lines: known headers are noted as spans, and only a block with a byte beyond ASCII or a
+//! backslash in it is looked at again. An incomplete frame stays in the buffer and the scan goes on where it stopped, so that feeding byte by
 //! byte costs no more than feeding at once.
 
 use crate::codec::header::{Known, KnownHeaders, Version, escapes_are_valid, lines, trim, unescape};
+use crate::codec::scan;
 use crate::limits::Limits;
 use bytes::{Buf, Bytes, BytesMut};
 use std::borrow::Cow;
@@ -163,6 +164,9 @@ pub struct Frame<'d> {
     pub known: &'d KnownHeaders,
     /// Whether any header is escaped.
     pub escaped: bool,
+    /// Where in `bytes` the first header line stands that a message must keep: a property, or what tells text from
+    /// bytes. The blank line where there is none.
+    pub kept_from: u32,
 }
 
 impl Frame<'_> {
@@ -230,6 +234,14 @@ pub struct Decoder {
     headers: usize,
     known: KnownHeaders,
     escaped: bool,
+    /// The first colon of an incomplete header line.
+    colon: Option<usize>,
+    /// The header block may contain bytes beyond ASCII or escapes.
+    is_odd: bool,
+    /// `Frame::kept_from` once it is known.
+    kept_from: Option<u32>,
+    /// The blank line's length: 1, or 2 with a CR.
+    blank_bytes: u32,
 }
 
 impl Decoder {
@@ -247,6 +259,10 @@ impl Decoder {
             headers: 0,
             known: KnownHeaders::default(),
             escaped: false,
+            colon: None,
+            is_odd: false,
+            kept_from: None,
+            blank_bytes: 1,
         }
     }
 
@@ -290,6 +306,7 @@ impl Decoder {
             version: self.version,
             known: &self.known,
             escaped: self.escaped,
+            kept_from: self.kept_from.unwrap_or(body_at as u32 - self.head_at as u32 - self.blank_bytes),
         }))
     }
 
@@ -315,6 +332,9 @@ impl Decoder {
         self.headers = 0;
         self.known.clear();
         self.escaped = false;
+        self.colon = None;
+        self.is_odd = false;
+        self.kept_from = None;
         true
     }
 
@@ -343,12 +363,23 @@ impl Decoder {
 
     fn read_header(&mut self, input: &[u8], line_at: usize) -> Result<bool, MalformedFrame> {
         let max = self.limits.header_line_bytes_max;
-        let Some(end) = self.line_end(input)? else {
+        let scan = scan::line(input, self.scanned, self.colon);
+        self.is_odd |= scan.is_odd;
+        let Some(end) = scan.end else {
+            self.colon = scan.colon;
+            self.scanned = input.len();
+            self.check_stranger(input.len())?;
             return if input.len() - line_at > max { Err(MalformedFrame::HeaderTooLong(max)) } else { Ok(false) };
         };
-        let line = &input[line_at..end];
+        if input[end] == 0 {
+            return Err(MalformedFrame::EndsInHeaders);
+        }
+        self.check_stranger(end)?;
         self.scanned = end + 1;
+        self.colon = None;
+        let line = &input[line_at..end];
         if line.is_empty() || line == b"\r" {
+            self.blank_bytes = line.len() as u32 + 1;
             self.end_headers(input, line_at, end + 1)?;
             return Ok(true);
         }
@@ -359,32 +390,42 @@ impl Decoder {
         if self.headers > self.limits.headers_max {
             return Err(MalformedFrame::TooManyHeaders(self.limits.headers_max));
         }
-        let colon = match memchr::memchr(b':', line) {
+        let colon = match scan.colon.map(|at| at - line_at) {
             Some(0) | None => return Err(MalformedFrame::HeaderWithoutName),
             Some(colon) => colon,
         };
-        if let Some(known) = Known::of(&line[..colon]) {
-            let value = trim(&line[colon + 1..], self.version);
-            // `trim` returns a part of the line: where it starts follows from the lengths before and after.
-            let untrimmed = &line[colon + 1..];
-            let lead =
-                if self.version == Version::V1_0 { untrimmed.len() - untrimmed.trim_ascii_start().len() } else { 0 };
-            let from = line_at - self.head_at + colon + 1 + lead.min(untrimmed.len() - value.len());
-            self.known.note(known, from as u32, (from + value.len()) as u32);
+        let known = Known::of(&line[..colon]);
+        if let Some(known) = known {
+            self.note(known, line_at + colon + 1, &line[colon + 1..]);
+        }
+        if self.kept_from.is_none() && known.is_none_or(Known::is_kept) {
+            self.kept_from = Some((line_at - self.head_at) as u32);
         }
         self.scan = Scan::Header { line_at: end + 1 };
         Ok(true)
     }
 
+    /// Notes where a known header's value stands; `untrimmed` starts at `from`.
+    #[inline]
+    fn note(&mut self, known: Known, from: usize, untrimmed: &[u8]) {
+        let value = trim(untrimmed, self.version);
+        let lead = match self.version {
+            Version::V1_0 if !value.is_empty() => untrimmed.len() - untrimmed.trim_ascii_start().len(),
+            Version::V1_0 | Version::V1_1 | Version::V1_2 => 0,
+        };
+        let from = from - self.head_at + lead;
+        self.known.note(known, from as u32, (from + value.len()) as u32);
+    }
+
     /// The blank line was found: checks the whole block and learns how long the body is.
     fn end_headers(&mut self, input: &[u8], block_end: usize, body_at: usize) -> Result<(), MalformedFrame> {
         let block = &input[self.head_at..block_end];
-        if !block.is_ascii() && std::str::from_utf8(block).is_err() {
-            return Err(MalformedFrame::HeaderNotUtf8);
-        }
-        if self.version != Version::V1_0 && memchr::memchr(b'\\', block).is_some() {
-            self.escaped = true;
-            if !escapes_are_valid(block, self.version) {
+        if self.is_odd {
+            if std::str::from_utf8(block).is_err() {
+                return Err(MalformedFrame::HeaderNotUtf8);
+            }
+            self.escaped = self.version != Version::V1_0 && memchr::memchr(b'\\', block).is_some();
+            if self.escaped && !escapes_are_valid(block, self.version) {
                 return Err(MalformedFrame::UndefinedEscape);
             }
         }
@@ -467,6 +508,3 @@ fn parse_length(raw: &[u8]) -> Result<u64, MalformedFrame> {
     }
     Ok(length)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,6 @@
 //! Header lines: the names that have a meaning, and the escapes of each version.
 
+use super::scan;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -41,7 +42,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// The enum of known headers and the match from a name to it, out of one list.
+/// The enum of known headers and their names, out of one list.
 macro_rules! known_headers {
     ($($variant:ident = $name:literal),* $(,)?) => {
         /// A header that STOMP or FerryMQ gives a meaning.
@@ -53,23 +54,11 @@ macro_rules! known_headers {
 
         impl Known {
             pub(super) const NAMES: &'static [&'static str] = &[$($name),*];
-
-            /// The header of this name; names are case-sensitive.
-            #[must_use]
-            #[inline]
-            pub fn of(name: &[u8]) -> Option<Self> {
-                $(const $variant: &[u8] = $name.as_bytes();)*
-                #[allow(non_upper_case_globals, reason = "the constants carry the variants' names")]
-                match name {
-                    $($variant => Some(Self::$variant),)*
-                    _ => None,
-                }
-            }
+            pub(super) const ALL: &'static [Self] = &[$(Self::$variant),*];
         }
     };
 }
 
-#[allow(non_upper_case_globals, reason = "the constants carry the variants' names")]
 mod known {
     known_headers! {
         Destination = "destination",
@@ -120,6 +109,16 @@ impl Known {
         Self::NAMES[self as usize]
     }
 
+    /// The header of this name; names are case-sensitive.
+    #[must_use]
+    #[inline]
+    pub fn of(name: &[u8]) -> Option<Self> {
+        // Every line of every frame asks: a perfect hash makes it one comparison.
+        let (&first, &middle) = (name.first()?, name.get(name.len() / 2)?);
+        let known = KNOWN_BY_HASH[hash(name.len(), first, middle)]?;
+        (known.name().as_bytes() == name).then_some(known)
+    }
+
     const fn bit(self) -> u64 {
         1 << self as u8
     }
@@ -144,6 +143,14 @@ impl Known {
         | Self::User.bit()
         | Self::OriginalDestination.bit();
 
+    /// Whether a message must keep this header of its SEND frame: a property, one that may turn out to be one, or what
+    /// tells text from bytes.
+    #[must_use]
+    #[inline]
+    pub const fn is_kept(self) -> bool {
+        self.is_property() || matches!(self, Self::ReplyTo | Self::ContentLength)
+    }
+
     /// Whether a SEND frame's header of this name is a property of the message.
     #[must_use]
     #[inline]
@@ -151,6 +158,26 @@ impl Known {
         Self::NOT_PROPERTIES & self.bit() == 0
     }
 }
+
+const HASH_SLOTS: usize = 128;
+
+/// No two known names share it. The factors were found by trying.
+const fn hash(length: usize, first: u8, middle: u8) -> usize {
+    (length * 206 + first as usize * 55 + middle as usize * 180) % HASH_SLOTS
+}
+
+const KNOWN_BY_HASH: [Option<Known>; HASH_SLOTS] = {
+    let mut table = [None; HASH_SLOTS];
+    let mut at = 0;
+    while at < Known::COUNT {
+        let name = Known::NAMES[at].as_bytes();
+        let slot = hash(name.len(), name[0], name[name.len() / 2]);
+        assert!(table[slot].is_none(), "two known headers share a hash: find other factors");
+        table[slot] = Some(Known::ALL[at]);
+        at += 1;
+    }
+    table
+};
 
 /// Where the known headers of a frame stand. Of a repeated header the first counts (STOMP 1.2, "Repeated Header
 /// Entries").
@@ -228,11 +255,12 @@ impl<'b> Iterator for Lines<'b> {
 
     #[inline]
     fn next(&mut self) -> Option<Line<'b>> {
-        let end = memchr::memchr(b'\n', self.rest)?;
+        let scan = scan::line(self.rest, 0, None);
+        let end = scan.end.filter(|&end| self.rest[end] == b'\n')?;
+        let colon = scan.colon?;
         let (whole, rest) = self.rest.split_at(end + 1);
         self.rest = rest;
         let line = &whole[..end];
-        let colon = memchr::memchr(b':', line)?;
         Some(Line { whole, name: &line[..colon], value: trim(&line[colon + 1..], self.version) })
     }
 }

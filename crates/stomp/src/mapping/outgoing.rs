@@ -5,7 +5,7 @@ use super::json;
 use crate::codec::{Expressible, Known, Line, Version, escape_into, lines, put_number, unescape};
 use crate::destination;
 use ferrymq_model::limits::BODY_COPY_BYTES_MAX;
-use ferrymq_model::{Annotations, Body, DeliveryMode, Destination, MalformedMessage, Message, Outbox};
+use ferrymq_model::{Annotations, Body, DeliveryMode, Destination, MalformedMessage, Message, Outbox, WallTime};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub(crate) struct Encoder {
     head: Vec<u8>,
     /// The producer of the last message id and its escaped text.
     producer: Option<(Arc<str>, Vec<u8>)>,
+    /// The last timestamp and its text.
+    timestamp: (WallTime, Vec<u8>),
 }
 
 /// A head keeps its allocation up to this size between frames. Bytes.
@@ -36,7 +38,7 @@ const HEAD_BYTES_KEPT_MAX: usize = 16 * 1024;
 
 impl Encoder {
     pub(crate) fn new(version: Version) -> Self {
-        Self { version, head: Vec::new(), producer: None }
+        Self { version, head: Vec::new(), producer: None, timestamp: (WallTime(0), b"0".to_vec()) }
     }
 
     /// Writes one frame, or nothing where the message cannot be read in its own dialect.
@@ -91,7 +93,7 @@ impl Encoder {
         }
         self.head.push(b'0' + header.priority.min(9));
         self.head.extend_from_slice(b"\ntimestamp:");
-        put_number(&mut self.head, header.timestamp.0);
+        self.put_timestamp(header.timestamp);
         self.head.push(b'\n');
         if header.mode == DeliveryMode::Persistent {
             self.head.extend_from_slice(b"persistent:true\n");
@@ -125,6 +127,16 @@ impl Encoder {
         for (name, value) in &annotations.added {
             self.put_property(name, &json::plain(value));
         }
+    }
+
+    /// Many messages of one millisecond follow each other.
+    fn put_timestamp(&mut self, timestamp: WallTime) {
+        if timestamp != self.timestamp.0 {
+            self.timestamp.0 = timestamp;
+            self.timestamp.1.clear();
+            put_number(&mut self.timestamp.1, timestamp.0);
+        }
+        self.head.extend_from_slice(&self.timestamp.1);
     }
 
     fn put_producer(&mut self, producer: &Arc<str>) {

@@ -7,7 +7,7 @@ use super::confirm::Purpose;
 use super::subscriptions::AckMode;
 use super::{Context, PeerError, State};
 use crate::codec::{Command, Frame, Known};
-use ferrymq_model::{Deliveries, DeliveryId, MessageId, Request, Settlement, SubscriptionId, Token, TransactionId};
+use ferrymq_model::{DeliveryId, MessageId, Request, Settlement, SubscriptionId, Token, TransactionId};
 use std::sync::Arc;
 
 /// What goes to the dead-letter queue as the cause.
@@ -79,18 +79,7 @@ impl State {
         let Some(subscription) = self.subscriptions.get(id) else {
             return;
         };
-        let deliveries = match subscription.ack_mode {
-            AckMode::ClientIndividual | AckMode::Auto => {
-                if let Some(at) = subscription.position(delivery) {
-                    subscription.forget(at, at);
-                }
-                Deliveries::One(delivery)
-            }
-            AckMode::Client => {
-                subscription.forget_free_through(delivery);
-                Deliveries::Through(delivery)
-            }
-        };
+        let deliveries = subscription.settle(delivery);
         cx.requests.push(Request::Settle { subscription: id, deliveries, settlement, transaction: None, confirm });
     }
 
@@ -108,16 +97,7 @@ impl State {
         let Some(subscription) = self.subscriptions.get(id) else {
             return;
         };
-        let is_cumulative = subscription.ack_mode == AckMode::Client;
-        for unsettled in &mut subscription.unsettled {
-            if unsettled.delivery > delivery {
-                break;
-            }
-            if unsettled.held_by.is_none() && (is_cumulative || unsettled.delivery == delivery) {
-                unsettled.held_by = Some(transaction);
-            }
-        }
-        let deliveries = if is_cumulative { Deliveries::Through(delivery) } else { Deliveries::One(delivery) };
+        let deliveries = subscription.hold(delivery, transaction);
         cx.requests.push(Request::Settle {
             subscription: id,
             deliveries,

@@ -20,7 +20,8 @@ impl State {
         };
         let message = &delivery.message;
         let destination = delivery.destination.as_ref().unwrap_or(&message.header.destination);
-        if !subscription.prefix_of.as_ref().is_some_and(|known| Arc::ptr_eq(known, destination)) {
+        if !subscription.prefix_of.as_ref().is_some_and(|known| Arc::ptr_eq(known, destination) || known == destination)
+        {
             let shown = match self.temporaries.word(destination) {
                 Some(word) => Cow::Borrowed(word),
                 None => Cow::Owned(show(destination)),

@@ -5,6 +5,7 @@ use super::producers::Producer;
 use super::{Context, PeerError, State};
 use crate::codec::{Frame, Known};
 use crate::mapping::StompDialect;
+use bytes::Buf;
 use ferrymq_model::{
     Address, Annotations, DeliveryMode, Destination, Group, Header, Message, MessageId, Request, WallTime,
 };
@@ -14,18 +15,22 @@ use std::sync::Arc;
 const PRIORITY_USUAL: u8 = 4;
 
 impl State {
-    pub(super) fn send(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<(), PeerError> {
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, frame: &mut Frame<'_>) -> Result<(), PeerError> {
         let transaction = self.transaction(frame)?;
         check_message_type(frame)?;
         let producer = self.producer(cx, frame)?;
         let header = self.message_header(cx, frame, producer.destination)?;
+        let confirm = self.receipt(frame, Purpose::Send(producer.id))?;
+        // The last look at the frame: its bytes become the message's, without the first lines if only the frame
+        // needed them. Whoever delivers or stores the message need not pass over them.
+        let mut bytes = std::mem::take(&mut frame.bytes);
+        bytes.advance(frame.kept_from as usize);
         let message = Arc::new(Message {
             header,
             dialect: StompDialect::of(frame.version),
-            bytes: frame.bytes.clone(),
-            body_at: frame.body_at,
+            bytes,
+            body_at: frame.body_at - frame.kept_from,
         });
-        let confirm = self.receipt(frame, Purpose::Send(producer.id))?;
         cx.requests.push(Request::Send { producer: producer.id, message, transaction, confirm });
         Ok(())
     }

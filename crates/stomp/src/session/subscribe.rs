@@ -5,7 +5,7 @@ use super::subscriptions::{AckMode, Subscription};
 use super::{Context, PeerError, State};
 use crate::codec::{Frame, Known, Version};
 use ferrymq_model::request::{Settles, SubscribeMode};
-use ferrymq_model::{Address, DestinationKind, Request, Subscribe};
+use ferrymq_model::{Address, Request, Subscribe};
 use std::sync::Arc;
 
 /// Prefetch where the client names none, as ActiveMQ's. Messages.
@@ -77,8 +77,8 @@ impl State {
         let leaves = self.resolve(&text, cx.requests)?;
         let prefetch = extensions.prefetch.unwrap_or(match (&mode, leaves[0].kind) {
             (SubscribeMode::Durable(_), _) => PREFETCH_DURABLE,
-            (_, DestinationKind::Queue | DestinationKind::TemporaryQueue) => PREFETCH_QUEUE,
-            (_, DestinationKind::Topic | DestinationKind::TemporaryTopic) => PREFETCH_TOPIC,
+            (SubscribeMode::Consume | SubscribeMode::Browse, kind) if kind.is_topic() => PREFETCH_TOPIC,
+            (SubscribeMode::Consume | SubscribeMode::Browse, _) => PREFETCH_QUEUE,
         });
         let subscription = self.subscriptions.next_id();
         let durable = match &mode {

@@ -39,6 +39,10 @@ pub(super) struct Subscription {
     pub(super) unsettled: VecDeque<Unsettled>,
     /// From message id to delivery; made by the first ACK that names a message id.
     by_message: Option<HashMap<MessageId, DeliveryId>>,
+    /// How many of `unsettled` transactions hold.
+    held: usize,
+    /// Up to here transactions hold everything, in client mode.
+    held_through: Option<DeliveryId>,
     /// In auto mode: the last delivery of `Subscriptions::unwritten` that was found written in a call.
     written_through: Option<DeliveryId>,
     /// Of the last destination: the first lines of a MESSAGE frame.
@@ -62,6 +66,8 @@ impl Subscription {
             durable,
             unsettled: VecDeque::new(),
             by_message: None,
+            held: 0,
+            held_through: None,
             written_through: None,
             prefix: Vec::new(),
             prefix_of: None,
@@ -88,9 +94,56 @@ impl Subscription {
         index.get(message).copied()
     }
 
-    /// Forgets deliveries that are settled.
-    pub(super) fn forget(&mut self, from: usize, through: usize) {
-        for unsettled in self.unsettled.drain(from..=through) {
+    /// A delivery is acknowledged, in client mode with everything before it that no transaction holds: they are
+    /// forgotten. What to settle.
+    pub(super) fn settle(&mut self, delivery: DeliveryId) -> Deliveries {
+        if self.ack_mode != AckMode::Client {
+            if let Some(at) = self.position(delivery) {
+                self.forget(at..at + 1);
+            }
+            return Deliveries::One(delivery);
+        }
+        if self.held == 0 {
+            let through = self.unsettled.partition_point(|unsettled| unsettled.delivery <= delivery);
+            self.forget(0..through);
+        } else {
+            self.forget_where(|unsettled| unsettled.delivery <= delivery && unsettled.held_by.is_none());
+        }
+        Deliveries::Through(delivery)
+    }
+
+    /// The same in a transaction, which holds them until it ends. What to settle.
+    pub(super) fn hold(&mut self, delivery: DeliveryId, transaction: TransactionId) -> Deliveries {
+        let Some(at) = self.position(delivery) else {
+            return Deliveries::One(delivery);
+        };
+        let from = if self.ack_mode == AckMode::Client { self.free_from(at) } else { at };
+        let first = self.unsettled[from].delivery;
+        for unsettled in self.unsettled.range_mut(from..=at).filter(|unsettled| unsettled.held_by.is_none()) {
+            unsettled.held_by = Some(transaction);
+            self.held += 1;
+        }
+        if self.ack_mode != AckMode::Client {
+            return Deliveries::One(delivery);
+        }
+        self.held_through = Some(delivery);
+        Deliveries::Range(first, delivery)
+    }
+
+    /// The first delivery up to `at` that no transaction holds. What the last cumulative acknowledgement held is not
+    /// looked at again, so that a transaction of many acknowledgements costs no more than their number.
+    fn free_from(&self, at: usize) -> usize {
+        let from = self
+            .held_through
+            .map_or(0, |through| self.unsettled.partition_point(|unsettled| unsettled.delivery <= through));
+        self.unsettled
+            .range(from.min(at)..=at)
+            .position(|it| it.held_by.is_none())
+            .map_or(at, |found| from.min(at) + found)
+    }
+
+    fn forget(&mut self, range: std::ops::Range<usize>) {
+        for unsettled in self.unsettled.drain(range) {
             if let Some(index) = &mut self.by_message {
                 index.remove(&unsettled.message);
             }
@@ -98,19 +151,28 @@ impl Subscription {
     }
 
     fn forget_where(&mut self, is_gone: impl Fn(&Unsettled) -> bool) {
-        let index = &mut self.by_message;
+        let (index, held) = (&mut self.by_message, &mut self.held);
         self.unsettled.retain(|unsettled| {
             let gone = is_gone(unsettled);
-            if gone && let Some(index) = index {
-                index.remove(&unsettled.message);
+            if gone {
+                *held -= usize::from(unsettled.held_by.is_some());
+                if let Some(index) = index {
+                    index.remove(&unsettled.message);
+                }
             }
             !gone
         });
     }
 
-    /// Forgets everything up to `through` that no transaction holds.
-    pub(super) fn forget_free_through(&mut self, through: DeliveryId) {
-        self.forget_where(|unsettled| unsettled.delivery <= through && unsettled.held_by.is_none());
+    fn release(&mut self, transaction: TransactionId) {
+        if self.held == 0 {
+            return;
+        }
+        for unsettled in self.unsettled.iter_mut().filter(|it| it.held_by == Some(transaction)) {
+            unsettled.held_by = None;
+            self.held -= 1;
+        }
+        self.held_through = None;
     }
 }
 
@@ -248,7 +310,7 @@ impl Subscriptions {
 
     /// A transaction was committed: what it acknowledged is gone.
     pub(super) fn forget_held(&mut self, transaction: TransactionId) {
-        for subscription in &mut self.list {
+        for subscription in self.list.iter_mut().filter(|subscription| subscription.held > 0) {
             subscription.forget_where(|unsettled| unsettled.held_by == Some(transaction));
         }
     }
@@ -256,9 +318,7 @@ impl Subscriptions {
     /// A transaction was rolled back: what it acknowledged may be acknowledged again.
     pub(super) fn release_held(&mut self, transaction: TransactionId) {
         for subscription in &mut self.list {
-            for unsettled in subscription.unsettled.iter_mut().filter(|it| it.held_by == Some(transaction)) {
-                unsettled.held_by = None;
-            }
+            subscription.release(transaction);
         }
     }
 }

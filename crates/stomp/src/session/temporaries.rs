@@ -4,14 +4,14 @@ use super::{PeerError, State};
 use crate::destination::{self, Leaf};
 use crate::session::confirm::Purpose;
 use ferrymq_model::limits::TEMPORARIES_PER_SESSION_MAX;
-use ferrymq_model::{Destination, DestinationKind, Request};
+use ferrymq_model::{Destination, Request};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 #[derive(Debug, Default)]
 pub(super) struct Temporaries {
     /// From the connection's word to the real one.
-    real: HashMap<(DestinationKind, Box<str>), Arc<Destination>>,
+    real: HashMap<Destination, Arc<Destination>>,
     /// From the real name back to the header text that the connection knows.
     words: HashMap<Arc<str>, Box<str>>,
     made: u64,
@@ -20,7 +20,7 @@ pub(super) struct Temporaries {
 impl Temporaries {
     /// How this connection calls a destination of its own; `None`: it is not.
     pub(super) fn word(&self, destination: &Destination) -> Option<&str> {
-        if self.words.is_empty() || !is_temporary(destination.kind) {
+        if self.words.is_empty() || !destination.kind.is_temporary() {
             return None;
         }
         self.words.get(&destination.name).map(|word| &**word)
@@ -30,13 +30,6 @@ impl Temporaries {
     pub(super) fn forget(&mut self, destination: &Destination) {
         self.words.remove(&destination.name);
         self.real.retain(|_, real| **real != *destination);
-    }
-}
-
-fn is_temporary(kind: DestinationKind) -> bool {
-    match kind {
-        DestinationKind::Queue | DestinationKind::Topic => false,
-        DestinationKind::TemporaryQueue | DestinationKind::TemporaryTopic => true,
     }
 }
 
@@ -51,12 +44,12 @@ impl State {
         leaves.into_iter().map(|leaf| self.resolve_leaf(leaf, requests)).collect()
     }
 
-    fn resolve_leaf(&mut self, leaf: Leaf<'_>, requests: &mut Vec<Request>) -> Result<Arc<Destination>, PeerError> {
+    fn resolve_leaf(&mut self, leaf: Leaf, requests: &mut Vec<Request>) -> Result<Arc<Destination>, PeerError> {
         if !leaf.is_local {
-            return Ok(Arc::new(Destination { kind: leaf.kind, name: Arc::from(leaf.name) }));
+            return Ok(Arc::new(leaf.destination));
         }
-        let key = (leaf.kind, Box::from(leaf.name));
-        if let Some(real) = self.temporaries.real.get(&key) {
+        let Leaf { destination: word, is_local: _ } = leaf;
+        if let Some(real) = self.temporaries.real.get(&word) {
             return Ok(Arc::clone(real));
         }
         if self.temporaries.real.len() >= TEMPORARIES_PER_SESSION_MAX {
@@ -64,13 +57,10 @@ impl State {
         }
         self.temporaries.made += 1;
         let name: Arc<str> = Arc::from(format!("{}:{}", self.options.session_name, self.temporaries.made));
-        let real = Arc::new(Destination { kind: leaf.kind, name: Arc::clone(&name) });
-        let prefix = match leaf.kind {
-            DestinationKind::TemporaryTopic => "/temp-topic/",
-            DestinationKind::TemporaryQueue | DestinationKind::Queue | DestinationKind::Topic => "/temp-queue/",
-        };
-        self.temporaries.words.insert(name, format!("{prefix}{}", leaf.name).into());
-        self.temporaries.real.insert(key, Arc::clone(&real));
+        let real = Arc::new(Destination { kind: word.kind, name: Arc::clone(&name) });
+        let prefix = if word.kind.is_topic() { "/temp-topic/" } else { "/temp-queue/" };
+        self.temporaries.words.insert(name, format!("{prefix}{}", word.name).into());
+        self.temporaries.real.insert(word, Arc::clone(&real));
         let confirm = self.confirmations.expect(None, Purpose::Temporary(Arc::clone(&real)))?;
         requests.push(Request::CreateTemporary { destination: Arc::clone(&real), confirm: Some(confirm) });
         Ok(real)

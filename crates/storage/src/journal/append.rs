@@ -52,11 +52,7 @@ impl Unit<'_> {
             self.store(message, placements);
             return;
         }
-        let journal = &mut *self.journal;
-        let start = journal.start_record();
-        let kind = encode::record(record, &mut journal.pending.buffer);
-        journal.place_record(kind, start, None);
-        journal.catalogue.see(record);
+        self.journal.append(record);
     }
 
     /// Ends the unit. A unit that is dropped without this is a bug of the caller: the journal's next use panics.
@@ -73,7 +69,19 @@ impl Unit<'_> {
 }
 
 impl Journal {
-    /// A unit of one record of the journal's own.
+    /// Any record without a message.
+    pub(super) fn append(&mut self, record: &Record) {
+        let start = self.start_record();
+        let kind = encode::record(record, &mut self.pending.buffer);
+        self.place_record(kind, start, None);
+        self.catalogue.see(record);
+        if let Record::Remove { store, first, last } = record {
+            let last = self.catalogue.last_given(*store, *last);
+            self.segments.last_mut().removals.add(*store, *first, last);
+        }
+    }
+
+    /// A record of the journal's own, which ends a unit.
     pub(super) fn append_own(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> u8) {
         let start = self.start_record();
         let kind = encode(&mut self.pending.buffer);
@@ -179,11 +187,7 @@ impl Journal {
             // Whatever is valid in the new segment proves that the old one is complete.
             self.pending.steps.push(Step::Sync { segment: old });
         }
-        let mid_unit = self.unit_has_records();
         self.open_segment(old + 1, old, self.tail.last_crc, room);
-        if mid_unit {
-            refer(self.segments.last_mut(), old);
-        }
         for released in &self.recently_released {
             refer(self.segments.last_mut(), *released);
         }
@@ -232,11 +236,6 @@ impl Journal {
 
     pub(super) fn finish_unit(&mut self) {
         self.finish_record(FLAG_UNIT_END);
-    }
-
-    /// Whether the unit that is being written has records in the segment that is about to be left.
-    fn unit_has_records(&self) -> bool {
-        self.next_lsn > self.unit_first_lsn
     }
 }
 

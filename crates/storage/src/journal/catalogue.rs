@@ -40,18 +40,20 @@ impl Catalogue {
                 self.stores.remove(store);
             }
             Record::Store { placements, .. } => self.stored(placements),
-            // A removal says that the sequence was given out, which matters when its message's segment is gone.
-            Record::Remove { store, last, .. } => {
-                if let Some(entry) = self.stores.get_mut(store) {
-                    entry.next_sequence = entry.next_sequence.max(last.saturating_add(1));
-                }
-            }
+            // The sequences were given out by `Store` records or by an earlier catalogue.
+            Record::Remove { .. } => {}
             Record::Delivered { store, through } => {
                 if let Some(entry) = self.stores.get_mut(store) {
                     entry.delivered = entry.delivered.max(*through);
                 }
             }
         }
+    }
+
+    /// `last`, or the last sequence that the store has given out where that is less: a removal says nothing about
+    /// messages that come later.
+    pub(crate) fn last_given(&self, store: StoreId, last: u64) -> u64 {
+        self.stores.get(&store).map_or(last, |entry| last.min(entry.next_sequence.saturating_sub(1)))
     }
 
     /// Every store in ascending order of its number: the same records always give the same bytes.

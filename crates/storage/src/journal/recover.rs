@@ -2,11 +2,12 @@
 
 use super::batch::{Step, perform};
 use super::catalogue::Catalogue;
-use super::layout::{self, FLAG_UNIT_END, SegmentHeader, SegmentStart};
+use super::layout::{self, FLAG_BATCH_START, FLAG_UNIT_END, SegmentHeader, SegmentStart};
 use super::scan::{Expected, Found, SegmentBytes, SegmentScan, Unfinished, find_proof, read_start};
-use super::segments::{Segments, refer};
+use super::segments::Segments;
 use super::{Batch, Journal, JournalOptions, Location, Lsn, SEGMENT_BYTES_MIN, Tail};
 use crate::disk::{Disk, DiskError};
+use crate::inspect::{Item, RecordItem, SegmentItem};
 use crate::record::decode::{DecodeError, Decoder, Stored};
 use crate::record::{Record, SegmentEnd, StoreId};
 use ferrymq_model::Dialects;
@@ -76,27 +77,25 @@ pub fn recover(
 ) -> Result<Journal, RecoverError> {
     assert!(options.segment_bytes >= SEGMENT_BYTES_MIN, "a segment is at least {SEGMENT_BYTES_MIN} bytes long");
     let numbers = disk.list()?;
-    let mut replay = Replay::new(dialects, apply, numbers.clone());
-    let mut blank = Vec::new();
-    for number in &numbers {
-        match read_start(disk, *number)? {
-            SegmentStart::Blank => blank.push(*number),
-            SegmentStart::Newer(version) => {
-                let what = format!("segment version {version}");
-                return Err(RecoverError::Newer { segment: *number, offset: 0, what });
-            }
-            SegmentStart::Bad(what) => return Err(corrupt(*number, 0, what)),
-            SegmentStart::Header(header) => {
-                replay.join(&header)?;
-                replay.segment(disk, &header)?;
-            }
-        }
-    }
-    replay.judge_tail(disk)?;
-    replay.judge_blank(disk, &blank)?;
-    replay.judge_live()?;
+    let mut unseen = |_: Item<'_>| {};
+    let mut replay = Replay::new(dialects, apply, &mut unseen, numbers.clone());
+    replay.all(disk)?;
     let journal = replay.into_journal(options);
     start_epoch(journal, disk, &numbers)
+}
+
+/// Reads like [`recover`], shows everything on the way, and changes nothing. Returns the last record that counts, and
+/// how many behind it do not.
+pub(crate) fn check(
+    disk: &dyn Disk,
+    dialects: Dialects,
+    numbers: Vec<u32>,
+    visit: &mut dyn FnMut(Item<'_>),
+) -> Result<(Lsn, u64), RecoverError> {
+    let mut ignore = |_: Record, _: Location, _: &mut Vec<Location>| {};
+    let mut replay = Replay::new(dialects, &mut ignore, visit, numbers);
+    replay.all(disk)?;
+    Ok((Lsn(replay.complete.lsn), replay.unit.len() as u64))
 }
 
 fn corrupt(segment: u32, offset: u32, what: &str) -> RecoverError {
@@ -135,10 +134,13 @@ struct Waiting {
 struct Replay<'a, 'f> {
     decoder: Decoder,
     apply: &'a mut Apply<'f>,
+    visit: &'a mut dyn FnMut(Item<'_>),
     numbers: Vec<u32>,
     last: Option<Last>,
     complete: Complete,
     unit: Vec<Waiting>,
+    /// Segments between the last one and the one that is about to be read were deleted.
+    gap: bool,
     epoch_max: u64,
     segments: Segments,
     catalogue: Catalogue,
@@ -150,14 +152,21 @@ struct Replay<'a, 'f> {
 }
 
 impl<'a, 'f> Replay<'a, 'f> {
-    fn new(dialects: Dialects, apply: &'a mut Apply<'f>, numbers: Vec<u32>) -> Self {
+    fn new(
+        dialects: Dialects,
+        apply: &'a mut Apply<'f>,
+        visit: &'a mut dyn FnMut(Item<'_>),
+        numbers: Vec<u32>,
+    ) -> Self {
         Self {
             decoder: Decoder::new(dialects),
             apply,
+            visit,
             numbers,
             last: None,
             complete: Complete::default(),
             unit: Vec::new(),
+            gap: false,
             epoch_max: 0,
             segments: Segments::default(),
             catalogue: Catalogue::default(),
@@ -165,6 +174,39 @@ impl<'a, 'f> Replay<'a, 'f> {
             stops: BTreeMap::new(),
             released: Vec::new(),
         }
+    }
+
+    /// Every segment in order, then the judgement about what is not there.
+    fn all(&mut self, disk: &dyn Disk) -> Result<(), RecoverError> {
+        let mut blank = Vec::new();
+        for number in self.numbers.clone() {
+            match read_start(disk, number)? {
+                SegmentStart::Blank => {
+                    (self.visit)(Item::Blank { segment: number });
+                    blank.push(number);
+                }
+                SegmentStart::Newer(version) => {
+                    let what = format!("segment version {version}");
+                    return Err(RecoverError::Newer { segment: number, offset: 0, what });
+                }
+                SegmentStart::Bad(what) => return Err(corrupt(number, 0, what)),
+                SegmentStart::Header(header) => {
+                    (self.visit)(Item::Segment(SegmentItem {
+                        segment: number,
+                        size: header.size,
+                        store: header.store,
+                        epoch: header.epoch,
+                        first_lsn: Lsn(header.first_lsn),
+                        previous: header.previous,
+                    }));
+                    self.join(&header)?;
+                    self.segment(disk, &header)?;
+                }
+            }
+        }
+        self.judge_tail(disk)?;
+        self.judge_blank(disk, &blank)?;
+        self.judge_live()
     }
 
     fn exists(&self, segment: u32) -> bool {
@@ -202,7 +244,7 @@ impl<'a, 'f> Replay<'a, 'f> {
                 }
                 return Ok(());
             }
-            if !gap || header.first_lsn < last.next_lsn || (last.bad.is_none() && !self.unit.is_empty()) {
+            if !gap || header.first_lsn < last.next_lsn {
                 return stop("the segment that follows was made after another one");
             }
         } else if header.previous == self.complete.segment {
@@ -212,8 +254,12 @@ impl<'a, 'f> Replay<'a, 'f> {
         } else if !gap || before.lsn < self.complete.lsn {
             return stop("the segment that follows was made after another one");
         }
-        // What is left of a unit was found unfinished by the recovery that made this segment.
-        self.unit.clear();
+        if gap {
+            self.gap = true;
+        } else {
+            // What is left of a unit was found unfinished by the recovery that made this segment.
+            self.unit.clear();
+        }
         self.complete = before;
         Ok(())
     }
@@ -233,10 +279,17 @@ impl<'a, 'f> Replay<'a, 'f> {
                         }
                         DecodeError::Malformed(what) => corrupt(number, at, what),
                     })?;
-                    let end = at + u32::try_from(header.extent()).expect("within the segment");
+                    let bytes = u32::try_from(header.extent()).expect("within the segment");
+                    let end = at + bytes;
+                    let place = Location { segment: number, offset: at };
+                    let marks = (header.flags & FLAG_UNIT_END != 0, header.flags & FLAG_BATCH_START != 0);
+                    (self.visit)(Item::Record(RecordItem::new(place, Lsn(header.lsn), bytes, marks, &stored)));
                     last.next_lsn = header.lsn + 1;
                     last.crc = crc;
-                    self.unit.push(Waiting { stored, at: Location { segment: number, offset: at }, end });
+                    if std::mem::take(&mut self.gap) {
+                        self.bridge(&stored);
+                    }
+                    self.unit.push(Waiting { stored, at: place, end });
                     if header.flags & FLAG_UNIT_END != 0 {
                         self.complete = Complete { segment: number, crc, lsn: header.lsn };
                         self.unit_complete();
@@ -253,23 +306,38 @@ impl<'a, 'f> Replay<'a, 'f> {
                 }
             }
         }
+        let what = last.bad.map(|(what, _)| what);
+        (self.visit)(Item::Stop { segment: number, offset: last.stop, what });
+        if std::mem::take(&mut self.gap) {
+            self.unit.clear();
+        }
         self.stops.insert(number, last.stop);
         self.last = Some(last);
         Ok(())
     }
 
+    /// Segments between the last one and this one were deleted, maybe with the end of a unit that began before. Then
+    /// the unit was complete, and its records that are left count. The catalogue behind the gap tells.
+    fn bridge(&mut self, first: &Stored) {
+        if let Stored::Catalogue { segments, .. } = first {
+            let counts = |waiting: &Waiting| {
+                segments.iter().any(|end| end.segment == waiting.at.segment && waiting.end <= end.end)
+            };
+            self.unit.retain(counts);
+            self.unit_complete();
+        } else {
+            self.unit.clear();
+        }
+    }
+
     fn unit_complete(&mut self) {
         let unit = std::mem::take(&mut self.unit);
-        let mut before: Option<u32> = None;
+        let unit_segment = unit.first().map_or(0, |waiting| waiting.at.segment);
         // The stores of a catalogue, and how many of its records are still to come.
         let mut listed: Option<(u32, Vec<StoreId>)> = None;
         for Waiting { stored, at, end } in unit {
             let segment = self.segments.get_mut(at.segment).expect("it was noted when it was opened");
             segment.end = end;
-            if let Some(before) = before.filter(|before| *before != at.segment) {
-                refer(segment, before);
-            }
-            before = Some(at.segment);
             match stored {
                 Stored::Record(record) => {
                     if let (Some((left, stores)), Record::Define { store, .. }) = (&mut listed, &record) {
@@ -286,6 +354,11 @@ impl<'a, 'f> Replay<'a, 'f> {
                 Stored::Dropped(segments) => {
                     for segment in segments {
                         self.live.remove(&segment);
+                        // The removals in it were said again in this unit.
+                        if let Some(dropped) = self.segments.get_mut(segment) {
+                            let refers = std::mem::take(&mut dropped.refers);
+                            self.segments.refer_from(unit_segment, &refers);
+                        }
                     }
                 }
                 Stored::Seal => {}
@@ -307,6 +380,11 @@ impl<'a, 'f> Replay<'a, 'f> {
         if let Record::Store { placements, .. } = &record {
             let segment = self.segments.get_mut(at.segment).expect("it was noted when it was opened");
             segment.live += placements.len() as u64;
+        }
+        if let Record::Remove { store, first, last } = &record {
+            let last = self.catalogue.last_given(*store, *last);
+            let segment = self.segments.get_mut(at.segment).expect("it was noted when it was opened");
+            segment.removals.add(*store, *first, last);
         }
         (self.apply)(record, at, &mut self.released);
         for released in self.released.drain(..) {
@@ -381,7 +459,6 @@ impl<'a, 'f> Replay<'a, 'f> {
             pending: Batch::default(),
             open_record: None,
             unit_open: false,
-            unit_first_lsn: self.complete.lsn + 1,
             awaited: false,
             sealed: false,
             out: false,
@@ -398,6 +475,11 @@ fn start_epoch(mut journal: Journal, disk: &mut dyn Disk, numbers: &[u32]) -> Re
     let first = numbers.last().copied().unwrap_or(0) + 1;
     let (previous, crc) = (journal.tail.segment, journal.tail.last_crc);
     let leftovers: Vec<u32> = numbers.iter().copied().filter(|number| !journal.segments.exists(*number)).collect();
+    // A process that was killed between a write and its sync leaves what only the system's cache holds. The new epoch
+    // builds on everything that was read, so all of it becomes durable before the new segment names it.
+    for number in numbers.iter().filter(|number| journal.segments.exists(**number)) {
+        disk.sync(*number)?;
+    }
     journal.open_segment(first, previous, crc, 0);
     journal.finish_unit();
     journal.pending.steps.push(Step::Sync { segment: first });

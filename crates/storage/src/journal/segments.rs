@@ -1,6 +1,12 @@
 //! Which segments exist, what lives in each, and which may go.
 
-use crate::record::SegmentEnd;
+use super::removals::Removals;
+use crate::record::{SegmentEnd, StoreId};
+
+/// Saying a segment's removals again may take this part of its length, or a small segment's worth in any case.
+const REPEATED_PART: u32 = 8;
+/// Bytes of a `Remove` record, rounded up.
+const REMOVE_BYTES: usize = 64;
 
 /// One segment.
 #[derive(Debug)]
@@ -11,11 +17,23 @@ pub(crate) struct Segment {
     pub(crate) end: u32,
     /// Placements of messages stored here that have not left their stores.
     pub(crate) live: u64,
-    /// Older segments that must be gone before this one: those that hold messages whose removal stands here, and the
-    /// one in which the unit that crosses this segment's start began.
+    /// Older segments that hold messages whose removal stands here. They must be gone before this one, or the removals
+    /// said again.
     pub(crate) refers: Vec<u32>,
+    /// Those removals.
+    pub(crate) removals: Removals,
     /// Its deletion is on its way.
     pub(crate) dropping: bool,
+}
+
+/// What may be deleted.
+#[derive(Debug, Default)]
+pub(crate) struct Deletable {
+    pub(crate) segments: Vec<u32>,
+    /// Removals in them that are still needed,
+    pub(crate) removals: Vec<(StoreId, u64, u64)>,
+    /// because of messages in these segments.
+    pub(crate) refers: Vec<u32>,
 }
 
 /// All segments, ascending; the last one is the one that grows.
@@ -29,7 +47,15 @@ pub(crate) struct Segments {
 impl Segments {
     pub(crate) fn push(&mut self, number: u32, size: u32) {
         assert!(self.list.last().is_none_or(|last| last.number < number), "segments are made in ascending order");
-        self.list.push(Segment { number, size, end: 0, live: 0, refers: Vec::new(), dropping: false });
+        self.list.push(Segment {
+            number,
+            size,
+            end: 0,
+            live: 0,
+            refers: Vec::new(),
+            removals: Removals::default(),
+            dropping: false,
+        });
         self.look = true;
     }
 
@@ -49,6 +75,11 @@ impl Segments {
         self.list.binary_search_by_key(&number, |segment| segment.number).is_ok()
     }
 
+    fn stays(&self, number: u32) -> bool {
+        let found = self.list.binary_search_by_key(&number, |segment| segment.number);
+        found.is_ok_and(|index| !self.list[index].dropping)
+    }
+
     /// One placement less in `of`; the segments from `first` on may hold the record that says so.
     pub(crate) fn release(&mut self, of: u32, first: u32) {
         let segment = self.get_mut(of).expect("a released location is in a segment that exists");
@@ -62,19 +93,40 @@ impl Segments {
         }
     }
 
-    /// Segments that may go now, ascending. Marks them.
-    pub(crate) fn take_deletable(&mut self) -> Vec<u32> {
-        if !std::mem::take(&mut self.look) {
-            return Vec::new();
+    /// Notes `refers` for every segment from `first` on.
+    pub(crate) fn refer_from(&mut self, first: u32, refers: &[u32]) {
+        for holder in self.list.iter_mut().rev().take_while(|segment| segment.number >= first) {
+            for of in refers {
+                refer(holder, *of);
+            }
         }
-        let mut deletable = Vec::new();
+    }
+
+    /// Segments that may go now, ascending, and what must be said again for it. Marks them.
+    pub(crate) fn take_deletable(&mut self) -> Deletable {
+        let mut deletable = Deletable::default();
+        if !std::mem::take(&mut self.look) {
+            return deletable;
+        }
         let tail = self.list.len().saturating_sub(1);
         for index in 0..tail {
             let segment = &self.list[index];
-            if !segment.dropping && segment.live == 0 && !segment.refers.iter().any(|number| self.exists(*number)) {
-                deletable.push(segment.number);
-                self.list[index].dropping = true;
+            if segment.dropping || segment.live > 0 {
+                continue;
             }
+            // What goes in the same batch goes first.
+            let refers: Vec<u32> = segment.refers.iter().copied().filter(|number| self.stays(*number)).collect();
+            let segment = &mut self.list[index];
+            if !refers.is_empty() {
+                let room = (segment.size / REPEATED_PART).max(1024) as usize;
+                if segment.removals.len().is_none_or(|count| count * REMOVE_BYTES > room) {
+                    continue;
+                }
+                deletable.removals.extend(segment.removals.take().unwrap_or_default());
+                deletable.refers.extend(refers);
+            }
+            segment.dropping = true;
+            deletable.segments.push(segment.number);
         }
         deletable
     }

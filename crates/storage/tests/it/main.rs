@@ -1,5 +1,10 @@
 //! What the journal promises, seen from outside.
-#![allow(missing_docs)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+mod crash;
+mod crash_disk;
+mod damage;
+mod failure;
+mod golden;
 mod roundtrip;
 mod support;

@@ -148,6 +148,46 @@ fn a_message_with_two_places_lives_until_both_let_go() {
 }
 
 #[test]
+fn a_unit_whose_end_was_deleted_still_counts() {
+    // The unit's second message was consumed, and its segment with the unit's end is gone; the first one stays.
+    let mut disk = MemoryDisk::new();
+    let (mut journal, mut state) = recover(&mut disk, small()).unwrap();
+    write(&mut journal, &mut state, &[define(1), define(2)]);
+    write(&mut journal, &mut state, &[store(1, 1, 3_000), store(2, 1, 3_000)]);
+    flush(&mut journal, &mut disk);
+    write(&mut journal, &mut state, &[remove(2, 1, 1)]);
+    for sequence in 2..10 {
+        write(&mut journal, &mut state, &[store(2, sequence, 900), remove(2, sequence, sequence)]);
+        flush(&mut journal, &mut disk);
+    }
+    let segments = disk.list().unwrap();
+    assert!(segments.contains(&1) && !segments.contains(&2), "{segments:?}");
+    for _ in 0..2 {
+        let (_, again) = recover(&mut disk, small()).unwrap();
+        assert_eq!(again, state);
+    }
+}
+
+#[test]
+fn a_purge_of_everything_does_not_reach_what_comes_later() {
+    let mut disk = MemoryDisk::new();
+    let (mut journal, mut state) = recover(&mut disk, small()).unwrap();
+    write(&mut journal, &mut state, &[define(1), define(2), store(2, 1, 10)]);
+    for sequence in 1..10 {
+        write(&mut journal, &mut state, &[store(1, sequence, 900)]);
+    }
+    write(&mut journal, &mut state, &[remove(1, 0, u64::MAX)]);
+    for sequence in 10..30 {
+        write(&mut journal, &mut state, &[store(1, sequence, 900)]);
+        write(&mut journal, &mut state, &[remove(1, sequence - 2, sequence - 2)]);
+        flush(&mut journal, &mut disk);
+    }
+    // Its segment went, and what it said was said again.
+    assert!(disk.list().unwrap().len() < 8);
+    assert_eq!(recover(&mut disk, small()).unwrap().1.ids(1), [28, 29].into());
+}
+
+#[test]
 fn the_default_segment_holds_many_messages() {
     let mut disk = MemoryDisk::new();
     let options = ferrymq_storage::JournalOptions::default();

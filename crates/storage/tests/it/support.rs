@@ -97,7 +97,6 @@ impl State {
             }
             Record::Remove { store, first, last } => {
                 if let Some(store) = self.stores.get_mut(&store.0) {
-                    store.next_sequence = store.next_sequence.max(last + 1);
                     let gone: Vec<u64> = store.messages.range(first..=last).map(|(sequence, _)| *sequence).collect();
                     for sequence in gone {
                         released.push(store.messages.remove(&sequence).expect("it was just there").1);

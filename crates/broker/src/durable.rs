@@ -1,0 +1,173 @@
+//! Durable subscriptions: a backlog of its own, fed by its topics whether somebody listens or not.
+
+use crate::broker::{Broker, Place, Step, refusal};
+use crate::queue::{Durable, Queue, Role};
+use crate::subscription::Source;
+use ferrymq_model::selector::Selector;
+use ferrymq_model::{Destination, Refusal, RefusalKind, SessionId, Subscribe, Token};
+use ferrymq_storage::Urgency;
+use std::sync::Arc;
+
+impl Broker {
+    /// The backlog of a durable subscription, made if it is new or if its wishes changed.
+    pub(crate) fn open_durable(
+        &mut self,
+        session: SessionId,
+        name: &Arc<str>,
+        subscribe: &Subscribe,
+        selector: Option<Selector>,
+        step: &mut Step<'_>,
+    ) -> Result<u32, Refusal> {
+        let key = (self.client_id(session)?, Arc::clone(name));
+        let topics: Vec<Destination> = subscribe.address.leaves.iter().map(|leaf| (**leaf).clone()).collect();
+        let known = self.durables.get(&key).copied();
+        if let Some(queue) = known {
+            if !self.queues[queue].consumers.is_empty() {
+                let text = format!("durable subscription {name} of {} is in use", key.0);
+                return Err(refusal(RefusalKind::DurableInUse, text));
+            }
+            let durable = self.queues[queue].durable().expect("durable subscriptions have a backlog");
+            if durable.topics == topics
+                && durable.selector_source == subscribe.selector
+                && durable.selector_converts_text == subscribe.selector_converts_text
+                && durable.no_local == subscribe.no_local
+            {
+                return Ok(queue);
+            }
+        }
+        if self.failed {
+            return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
+        }
+        if known.is_none() {
+            self.check_destinations()?;
+        }
+        for leaf in subscribe.address.leaves.iter().filter(|leaf| !leaf.is_pattern()) {
+            self.find_or_make(leaf)?;
+        }
+        if let Some(queue) = known {
+            self.remove_durable(queue);
+        }
+        let durable = Durable {
+            client_id: Arc::clone(&key.0),
+            name: Arc::clone(name),
+            topics,
+            selector,
+            selector_source: subscribe.selector.clone(),
+            selector_converts_text: subscribe.selector_converts_text,
+            no_local: subscribe.no_local,
+            attached: Vec::new(),
+        };
+        let queue = self.add_durable(durable);
+        let mut unit = step.journal.begin();
+        let placed = self.write_work(&mut unit);
+        self.define(queue, &mut unit);
+        let lsn = unit.commit(if subscribe.confirm.is_some() { Urgency::Awaited } else { Urgency::Lazy });
+        self.note_lsn(session, lsn);
+        self.finish_work(placed, lsn, false, step);
+        Ok(queue)
+    }
+
+    /// Deletes a durable subscription and what it holds.
+    pub(crate) fn delete_durable(
+        &mut self,
+        session: SessionId,
+        name: &Arc<str>,
+        confirm: Option<Token>,
+        step: &mut Step<'_>,
+    ) {
+        let deleted = self.client_id(session).and_then(|client_id| {
+            let text = format!("durable subscription {name} of {client_id} is not known");
+            let queue = self.durables.get(&(Arc::clone(&client_id), Arc::clone(name)));
+            let queue = *queue.ok_or_else(|| refusal(RefusalKind::Unknown, text))?;
+            if self.queues[queue].consumers.is_empty() {
+                return Ok(queue);
+            }
+            let text = format!("durable subscription {name} of {client_id} is in use");
+            Err(refusal(RefusalKind::DurableInUse, text))
+        });
+        match deleted {
+            Err(refusal) => self.refuse(session, confirm, refusal, step),
+            Ok(queue) => {
+                self.remove_durable(queue);
+                self.record_work(confirm.is_some(), Some(session), step);
+                self.confirm(session, confirm, step);
+            }
+        }
+    }
+
+    /// Makes the backlog and connects it to its topics. Does not tell the journal.
+    pub(crate) fn add_durable(&mut self, durable: Durable) -> u32 {
+        let key = (Arc::clone(&durable.client_id), Arc::clone(&durable.name));
+        let topics = durable.topics.clone();
+        let queue = self.queues.insert(Queue::new(Role::Durable(Box::new(durable)), None));
+        let mut attached = Vec::new();
+        for place in self.places_of(&topics) {
+            if let Place::Topic(topic) = place
+                && !attached.contains(&topic)
+            {
+                attached.push(topic);
+                self.topics[topic].durables.push(queue);
+            }
+        }
+        if let Role::Durable(durable) = &mut self.queues[queue].role {
+            durable.attached = attached;
+        }
+        if topics.iter().any(Destination::is_pattern) {
+            self.durable_patterns.push(queue);
+        }
+        self.durables.insert(key, queue);
+        queue
+    }
+
+    /// Takes a durable subscription away; the journal is told with the step's other work.
+    pub(crate) fn remove_durable(&mut self, queue: u32) {
+        let Role::Durable(durable) = &self.queues[queue].role else {
+            unreachable!("only durable subscriptions are removed here")
+        };
+        self.durables.remove(&(Arc::clone(&durable.client_id), Arc::clone(&durable.name)));
+        for topic in durable.attached.clone() {
+            self.topics[topic].durables.retain(|fed| *fed != queue);
+        }
+        self.durable_patterns.retain(|pattern| *pattern != queue);
+        self.remove_queue(queue);
+    }
+
+    /// Takes a queue away with all it holds. Nobody consumes from it any more.
+    pub(crate) fn remove_queue(&mut self, index: u32) {
+        let mut unsettled = Vec::new();
+        if self.queues[index].in_flight > 0 {
+            for (_, subscription) in self.subscriptions.iter() {
+                let held = subscription.unsettled.iter();
+                let held = held.filter(|delivery| delivery.source == Source::Queue(index));
+                unsettled.extend(held.filter_map(|delivery| delivery.item.stored.map(|at| (delivery.status, at))));
+            }
+            unsettled.retain(|(status, _)| *status != crate::subscription::Status::Settled);
+            self.forget_source(Source::Queue(index));
+        }
+        let queue = self.queues.remove(index);
+        self.memory -= queue.memory;
+        self.routes_version += 1;
+        self.unmarked.retain(|unmarked| *unmarked != index);
+        self.unfinished.retain(|unfinished| *unfinished != index);
+        self.held_queues.retain(|(_, held)| *held != index);
+        self.page_out.retain(|(_, out, _, _)| *out != index);
+        let live = || queue.bands.iter().flatten().filter(|entry| entry.is_live());
+        for entry in live() {
+            if let Some(at) = entry.item.expiration {
+                self.expirations.remove(&(at.0, index, entry.item.sequence));
+            }
+        }
+        if let Some(store) = queue.store {
+            self.stores.remove(&store.0);
+            let waiting = live().filter_map(|entry| entry.item.stored);
+            self.work.forget(store, waiting.chain(unsettled.into_iter().map(|(_, at)| at)));
+        }
+    }
+
+    fn client_id(&self, session: SessionId) -> Result<Arc<str>, Refusal> {
+        let client_id = self.session(session).and_then(|state| state.client_id.clone());
+        client_id.ok_or_else(|| {
+            refusal(RefusalKind::InvalidClientId, "a durable subscription needs a connection with a client id")
+        })
+    }
+}

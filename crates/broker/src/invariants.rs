@@ -1,0 +1,115 @@
+//! What must hold between two steps, for tests and the simulator.
+
+use crate::broker::Broker;
+use crate::queue::EntryState;
+use crate::subscription::{Source, Status};
+
+impl Broker {
+    /// Checks that every counter agrees with what it counts, and that every message is in exactly one place.
+    ///
+    /// It looks at everything that exists: for tests and the simulator, not for a running broker.
+    ///
+    /// # Panics
+    /// If something does not hold, with what.
+    pub fn check_invariants(&self) {
+        let mut memory = 0;
+        for (index, queue) in self.queues.iter() {
+            memory += queue.memory;
+            self.check_queue(index);
+        }
+        for (index, topic) in self.topics.iter() {
+            memory += topic.memory;
+            let mut bytes = 0;
+            for (_, subscription) in self.subscriptions.iter() {
+                let pending = subscription.pending.iter().filter(|pending| pending.topic == index);
+                bytes += pending.map(|pending| pending.item.size as usize).sum::<usize>();
+                let unsettled = subscription.unsettled.iter().filter(|unsettled| unsettled.status != Status::Settled);
+                let unsettled = unsettled.filter(|unsettled| unsettled.source == Source::Topic(index));
+                bytes += unsettled.map(|unsettled| unsettled.item.size as usize).sum::<usize>();
+            }
+            assert_eq!(topic.memory, bytes, "memory of {}", topic.destination);
+        }
+        assert_eq!(self.memory, memory, "memory of the broker");
+        for (index, _) in self.subscriptions.iter() {
+            self.check_subscription(index);
+        }
+        assert!(self.work.is_empty(), "work is recorded within its step");
+        let open = self.sessions.iter().flatten().count();
+        assert_eq!(self.sessions_open as usize, open, "open sessions");
+    }
+
+    fn check_queue(&self, index: u32) {
+        let queue = &self.queues[index];
+        let (mut ready, mut gone, mut fetching, mut stored, mut memory) = (0, 0, 0, 0, 0);
+        let mut sequences = Vec::new();
+        for band in &queue.bands {
+            let mut last = 0;
+            for entry in band {
+                assert!(entry.item.sequence > last, "order in a band of queue {index}");
+                last = entry.item.sequence;
+                match entry.state {
+                    EntryState::Ready => ready += 1,
+                    EntryState::Fetching => {
+                        ready += 1;
+                        fetching += 1;
+                    }
+                    EntryState::Gone => {
+                        gone += 1;
+                        continue;
+                    }
+                }
+                sequences.push(entry.item.sequence);
+                memory += entry.item.resident();
+                stored += usize::from(entry.item.stored.is_some());
+                assert!(entry.item.message.is_some() || entry.item.stored.is_some(), "a message is somewhere");
+            }
+        }
+        let mut in_flight = 0;
+        for (_, subscription) in self.subscriptions.iter() {
+            for unsettled in &subscription.unsettled {
+                if unsettled.source != Source::Queue(index) || unsettled.status == Status::Settled {
+                    continue;
+                }
+                in_flight += 1;
+                sequences.push(unsettled.item.sequence);
+                memory += unsettled.item.resident();
+                stored += usize::from(unsettled.item.stored.is_some());
+            }
+        }
+        let messages = sequences.len();
+        sequences.sort_unstable();
+        sequences.dedup();
+        assert_eq!(messages, sequences.len(), "a message of queue {index} is in two places");
+        assert!(sequences.last().is_none_or(|last| *last < queue.next_sequence), "sequences of queue {index}");
+        assert_eq!(
+            (queue.ready, queue.gone, queue.fetching, queue.in_flight, queue.stored, queue.memory),
+            (ready, gone, fetching, in_flight, stored, memory),
+            "ready, gone, fetching, in flight, stored, memory of queue {index}"
+        );
+        let consumers = queue.consumers.iter().map(|consumer| consumer.subscription);
+        let eager = consumers.filter(|&consumer| self.subscriptions[consumer].has_credit()).count();
+        assert_eq!(queue.eager, eager, "consumers of queue {index} with credit");
+        if !queue.is_choosy() && eager > 0 && queue.exclusive.is_none() {
+            let waits = queue.bands.iter().any(|band| {
+                let first = band.iter().find(|entry| entry.is_live());
+                first.is_some_and(|first| first.item.message.is_some() && !first.item.is_held(self.flushed))
+            });
+            let before = queue.fetching > 0;
+            assert!(!waits || before, "queue {index} has a message and a consumer with credit");
+        }
+    }
+
+    fn check_subscription(&self, index: u32) {
+        let subscription = &self.subscriptions[index];
+        let count = |wanted: fn(Status) -> bool| {
+            subscription.unsettled.iter().filter(|unsettled| wanted(unsettled.status)).count()
+        };
+        assert_eq!(subscription.window as usize, count(|s| s == Status::Open), "window of subscription {index}");
+        assert_eq!(subscription.live, count(|s| s != Status::Settled), "live deliveries of subscription {index}");
+        let front = subscription.unsettled.front();
+        assert!(front.is_none_or(|front| front.status != Status::Settled), "front of subscription {index}");
+        assert!(!subscription.ended || subscription.live > 0, "subscription {index} is kept for nothing");
+        let known = self.session(subscription.session).and_then(|state| state.subscriptions.get(&subscription.id.0));
+        assert!(subscription.ended || known == Some(&index), "subscription {index} belongs to its session");
+    }
+}

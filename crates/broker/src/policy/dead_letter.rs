@@ -1,0 +1,64 @@
+//! Where messages go that nobody can consume: the dead-letter queue, with the reason.
+//!
+//! A persistent message is moved: the copy keeps id, body and properties, names its first destination, and gets the
+//! properties `dlqDeliveryFailureCause` and, where it had an expiration, `originalExpiration`. A message that is not
+//! persistent is discarded.
+
+use crate::broker::Broker;
+use crate::queue::{Item, Role};
+use ferrymq_model::{DeliveryMode, Destination, DestinationKind, Message, Value};
+use std::sync::Arc;
+
+impl Broker {
+    /// Sends a message to the dead-letter queue if it is one that goes there. The caller removes the original.
+    pub(crate) fn bury(&mut self, item: &Item, cause: &str) -> bool {
+        let Some(message) = item.message.as_ref().filter(|message| message.header.mode == DeliveryMode::Persistent)
+        else {
+            return false;
+        };
+        let dead = self.dead(message, item.leaf.as_ref().unwrap_or(&message.header.destination), cause);
+        self.work.bury(Arc::new(dead));
+        true
+    }
+
+    /// Whether the queue is where dead messages go: they never go there twice.
+    pub(crate) fn is_dead_letter_queue(&self, index: u32) -> bool {
+        match &self.queues[index].role {
+            Role::Queue(destination) => {
+                destination.kind == DestinationKind::Queue && destination.name == self.settings.dead_letter_queue
+            }
+            Role::Durable(_) => false,
+        }
+    }
+
+    /// Buries a queue's message and counts it.
+    pub(crate) fn bury_from(&mut self, index: u32, item: &Item, cause: &str) -> bool {
+        let buried = !self.is_dead_letter_queue(index) && self.bury(item, cause);
+        let counters = &mut self.queues[index].counters;
+        if buried {
+            counters.dead_lettered += 1;
+        } else {
+            counters.discarded += 1;
+        }
+        buried
+    }
+
+    fn dead(&self, message: &Message, origin: &Arc<Destination>, cause: &str) -> Message {
+        let mut dead = message.detached();
+        let mut annotations = dead.header.annotations.take().unwrap_or_default();
+        annotations.original_destination.get_or_insert_with(|| Arc::clone(origin));
+        let mut add = |name: &str, value: Value| {
+            annotations.added.retain(|(known, _)| **known != *name);
+            annotations.added.push((Arc::from(name), value));
+        };
+        add("dlqDeliveryFailureCause", Value::Text(Arc::from(cause)));
+        if let Some(expiration) = dead.header.expiration.take() {
+            add("originalExpiration", Value::Long(i64::try_from(expiration.0).unwrap_or(i64::MAX)));
+        }
+        dead.header.annotations = Some(annotations);
+        dead.header.mode = DeliveryMode::Persistent;
+        dead.header.destination =
+            Arc::new(Destination { kind: DestinationKind::Queue, name: Arc::clone(&self.settings.dead_letter_queue) });
+        dead
+    }
+}

@@ -1,0 +1,83 @@
+//! Producers wait while a place they send to is full: the broker's memory, a queue's or a topic's.
+
+use crate::broker::{Broker, Place, Step};
+use crate::session::Full;
+use ferrymq_model::{Event, SessionId};
+
+/// Producers go on when memory has fallen to this part of its limit: a gap, so that they do not stop at every message.
+const RESUME_PERCENT: usize = 70;
+
+impl Broker {
+    /// Pauses a session if the place it sent to is full.
+    pub(crate) fn pause_if_full(&mut self, session: SessionId, place: Place, step: &mut Step<'_>) {
+        let (memory, full) = match place {
+            Place::Queue(queue) => (self.queues[queue].memory, Full::Queue(queue)),
+            Place::Topic(topic) => (self.topics[topic].memory, Full::Topic(topic)),
+        };
+        if memory >= self.settings.destination_memory_limit_bytes {
+            self.pause(session, full, step);
+        }
+    }
+
+    /// Pauses a session until a place has room.
+    pub(crate) fn pause(&mut self, session: SessionId, full: Full, step: &mut Step<'_>) {
+        let Some(state) = self.session_mut(session) else { return };
+        if state.pauses.contains(&full) {
+            return;
+        }
+        state.pauses.push(full);
+        if state.pauses.len() == 1 {
+            step.out.events.push((session, Event::Pause));
+        }
+        self.paused_at(full).push(session);
+    }
+
+    /// Lets the sessions go on that wait for a place, if it has room again.
+    pub(crate) fn resume_if_free(&mut self, full: Full, step: &mut Step<'_>) {
+        let (memory, limit) = match full {
+            Full::Broker => (self.memory, self.settings.memory_limit_bytes),
+            Full::Queue(queue) => (self.queues[queue].memory, self.settings.destination_memory_limit_bytes),
+            Full::Topic(topic) => (self.topics[topic].memory, self.settings.destination_memory_limit_bytes),
+        };
+        if memory <= limit / 100 * RESUME_PERCENT {
+            self.resume(full, step);
+        }
+    }
+
+    /// Lets the sessions go on that wait for a place.
+    pub(crate) fn resume(&mut self, full: Full, step: &mut Step<'_>) {
+        for session in std::mem::take(self.paused_at(full)) {
+            let Some(state) = self.session_mut(session) else { continue };
+            state.pauses.retain(|known| *known != full);
+            if state.pauses.is_empty() {
+                step.out.events.push((session, Event::Resume));
+            }
+        }
+    }
+
+    /// Forgets a session that waits for a place.
+    pub(crate) fn forget_pause(&mut self, session: SessionId, full: Full) {
+        self.paused_at(full).retain(|waiting| *waiting != session);
+    }
+
+    /// Gives memory of a queue back and lets its producers go on when there is enough.
+    pub(crate) fn release_queue_memory(&mut self, queue: u32, bytes: usize, step: &mut Step<'_>) {
+        self.memory -= bytes;
+        let known = &mut self.queues[queue];
+        known.memory -= bytes;
+        if !known.paused.is_empty() {
+            self.resume_if_free(Full::Queue(queue), step);
+        }
+        if !self.paused.is_empty() {
+            self.resume_if_free(Full::Broker, step);
+        }
+    }
+
+    fn paused_at(&mut self, full: Full) -> &mut Vec<SessionId> {
+        match full {
+            Full::Broker => &mut self.paused,
+            Full::Queue(queue) => &mut self.queues[queue].paused,
+            Full::Topic(topic) => &mut self.topics[topic].paused,
+        }
+    }
+}

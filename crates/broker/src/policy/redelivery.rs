@@ -1,0 +1,29 @@
+//! A delivery that was not consumed goes back to its place in the queue, until it was delivered too often.
+
+use crate::broker::{Broker, Step};
+use crate::queue::Item;
+use std::sync::Arc;
+
+impl Broker {
+    /// Puts a message back that came back undelivered, or buries it. It is in flight no more.
+    pub(crate) fn give_back(&mut self, index: u32, mut item: Item, step: &mut Step<'_>) {
+        item.redeliveries = item.redeliveries.saturating_add(1);
+        // In the dead-letter queue a message waits for as long as it takes.
+        if item.redeliveries > self.settings.redeliveries_max && !self.is_dead_letter_queue(index) {
+            let cause = format!("delivered {} times without success", item.redeliveries);
+            self.bury_from(index, &item, &cause);
+            self.leave(index, &item, step);
+            return;
+        }
+        if let Some(message) = &item.message {
+            item.message = Some(Arc::new(message.detached()));
+        }
+        self.keep(index, item);
+    }
+
+    /// A consumer said that a message can never be consumed.
+    pub(crate) fn poisoned(&mut self, index: u32, item: &Item, cause: &str, step: &mut Step<'_>) {
+        self.bury_from(index, item, cause);
+        self.leave(index, item, step);
+    }
+}

@@ -1,0 +1,108 @@
+//! Producers: an address resolved once, and sends along it.
+
+use crate::broker::{Broker, Step, refusal};
+use crate::router::Route;
+use crate::session::Full;
+use ferrymq_model::limits::PRODUCERS_PER_SESSION_MAX;
+use ferrymq_model::{Address, Message, ProducerId, RefusalKind, SessionId, Token};
+use std::sync::Arc;
+
+/// A producer of a session.
+#[derive(Debug)]
+pub(crate) struct Producer {
+    /// Where it sends.
+    pub(crate) address: Arc<Address>,
+    /// Where that leads.
+    pub(crate) route: Route,
+    /// The version of all routes when it was resolved.
+    pub(crate) resolved_at: u64,
+}
+
+impl Broker {
+    /// Names a place to send to. A place that cannot be sent to refuses each send instead.
+    pub(crate) fn add_producer(
+        &mut self,
+        session: SessionId,
+        producer: ProducerId,
+        address: Arc<Address>,
+        step: &mut Step<'_>,
+    ) {
+        let state = self.asking(session);
+        if state.producers.contains_key(&producer.0) {
+            let refusal = refusal(RefusalKind::Duplicate, format!("producer {} exists", producer.0));
+            return self.refuse(session, None, refusal, step);
+        }
+        if state.producers.len() >= PRODUCERS_PER_SESSION_MAX {
+            let text = format!("a session has at most {PRODUCERS_PER_SESSION_MAX} producers");
+            return self.refuse(session, None, refusal(RefusalKind::LimitReached, text), step);
+        }
+        let route = self.resolve(&address);
+        let resolved_at = self.routes_version;
+        self.asking(session).producers.insert(producer.0, Producer { address, route, resolved_at });
+    }
+
+    /// Forgets a producer.
+    pub(crate) fn remove_producer(&mut self, session: SessionId, producer: ProducerId, step: &mut Step<'_>) {
+        if self.asking(session).producers.remove(&producer.0).is_none() {
+            let refusal = refusal(RefusalKind::Unknown, format!("producer {} is not known", producer.0));
+            self.refuse(session, None, refusal, step);
+        }
+    }
+
+    /// Sends a message outside of transactions.
+    pub(crate) fn send(
+        &mut self,
+        session: SessionId,
+        producer: ProducerId,
+        message: Arc<Message>,
+        confirm: Option<Token>,
+        step: &mut Step<'_>,
+    ) {
+        let version = self.routes_version;
+        let Some(known) = self.asking(session).producers.get(&producer.0) else {
+            let refusal = refusal(RefusalKind::Unknown, format!("producer {} is not known", producer.0));
+            return self.refuse(session, confirm, refusal, step);
+        };
+        if known.resolved_at != version {
+            let address = Arc::clone(&known.address);
+            self.resolve_producer(session, producer, &address);
+        }
+        let known = &self.session(session).expect("it is open").producers[&producer.0];
+        let route = known.route.clone();
+        let sent = match &route {
+            Route::One(place) => self.publish(session, &message, &[(*place, None)], confirm.is_some(), step),
+            Route::Many(leaves) => self.publish(session, &message, leaves, confirm.is_some(), step),
+            Route::Refused(refusal) => Err((**refusal).clone()),
+        };
+        match sent {
+            Err(refusal) => self.refuse(session, confirm, refusal, step),
+            Ok(()) => {
+                self.check_full(session, &route, step);
+                self.confirm(session, confirm, step);
+            }
+        }
+    }
+
+    fn resolve_producer(&mut self, session: SessionId, producer: ProducerId, address: &Address) {
+        let route = self.resolve(address);
+        let version = self.routes_version;
+        let known = self.asking(session).producers.get_mut(&producer.0).expect("it was there a moment ago");
+        known.route = route;
+        known.resolved_at = version;
+    }
+
+    fn check_full(&mut self, session: SessionId, route: &Route, step: &mut Step<'_>) {
+        match route {
+            Route::One(place) => self.pause_if_full(session, *place, step),
+            Route::Many(leaves) => {
+                for (place, _) in leaves.iter() {
+                    self.pause_if_full(session, *place, step);
+                }
+            }
+            Route::Refused(_) => {}
+        }
+        if self.memory >= self.settings.memory_limit_bytes {
+            self.pause(session, Full::Broker, step);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What keeps messages until they are consumed: a queue, or a durable subscription's backlog.
+
+mod entry;
+mod fetch;
+mod group;
+mod keep;
+mod page;
+
+pub(crate) use entry::{Entry, EntryState, Item};
+pub(crate) use keep::{BANDS, Consumer, Counters, Durable, Queue, Role, band_of};

@@ -1,0 +1,145 @@
+//! What the broker knows of a session: its producers, subscriptions, transactions and temporary destinations.
+
+use crate::broker::{Broker, Step, refusal};
+use crate::confirm::Waiting;
+use crate::producer::Producer;
+use crate::transaction::Transaction;
+use ferrymq_model::{Destination, Event, RefusalKind, SessionId, Token};
+use ferrymq_storage::Lsn;
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct SessionState {
+    /// Which use of its slot it is.
+    pub(crate) generation: u32,
+    /// The client id it holds.
+    pub(crate) client_id: Option<Arc<str>>,
+    /// Its producers. The session chooses the numbers, so a fast hash is safe.
+    pub(crate) producers: FxHashMap<u32, Producer>,
+    /// Its subscriptions, as indexes.
+    pub(crate) subscriptions: FxHashMap<u32, u32>,
+    /// Its open transactions.
+    pub(crate) transactions: FxHashMap<u64, Transaction>,
+    /// Its temporary destinations.
+    pub(crate) temporaries: Vec<Arc<Destination>>,
+    /// The last record that it caused.
+    pub(crate) last_lsn: Lsn,
+    /// Its answers that wait.
+    pub(crate) waiting: VecDeque<Waiting>,
+    /// Full places that it sent to.
+    pub(crate) pauses: Vec<Full>,
+}
+
+/// A place that is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Full {
+    /// The broker.
+    Broker,
+    /// A queue.
+    Queue(u32),
+    /// A topic.
+    Topic(u32),
+}
+
+impl Broker {
+    /// The session, if it is connected.
+    #[inline]
+    pub(crate) fn session(&self, session: SessionId) -> Option<&SessionState> {
+        let state = self.sessions.get(session.slot as usize)?.as_deref()?;
+        (state.generation == session.generation).then_some(state)
+    }
+
+    /// The session, if it is connected.
+    #[inline]
+    pub(crate) fn session_mut(&mut self, session: SessionId) -> Option<&mut SessionState> {
+        let state = self.sessions.get_mut(session.slot as usize)?.as_deref_mut()?;
+        (state.generation == session.generation).then_some(state)
+    }
+
+    /// The session that asks.
+    #[inline]
+    pub(crate) fn asking(&mut self, session: SessionId) -> &mut SessionState {
+        self.session_mut(session).expect("requests of unknown sessions are refused before")
+    }
+
+    /// Opens a session. Whatever used the slot before is gone.
+    pub(crate) fn connect(
+        &mut self,
+        session: SessionId,
+        client_id: Option<Arc<str>>,
+        confirm: Token,
+        step: &mut Step<'_>,
+    ) {
+        let slot = session.slot as usize;
+        if let Some(Some(old)) = self.sessions.get(slot) {
+            let old = SessionId { slot: session.slot, generation: old.generation };
+            self.disconnect(old, step);
+        }
+        if let Some(id) = &client_id {
+            if self.client_ids.contains_key(id) {
+                let refusal = refusal(RefusalKind::InvalidClientId, format!("client id {id} is in use"));
+                step.out.events.push((session, Event::Refused { token: Some(confirm), refusal }));
+                return;
+            }
+            self.client_ids.insert(Arc::clone(id), session);
+        }
+        if self.sessions.len() <= slot {
+            self.sessions.resize_with(slot + 1, || None);
+        }
+        self.sessions[slot] = Some(Box::new(SessionState {
+            generation: session.generation,
+            client_id,
+            producers: FxHashMap::default(),
+            subscriptions: FxHashMap::default(),
+            transactions: FxHashMap::default(),
+            temporaries: Vec::new(),
+            last_lsn: Lsn(0),
+            waiting: VecDeque::new(),
+            pauses: Vec::new(),
+        }));
+        self.sessions_open += 1;
+        step.out.events.push((session, Event::Confirmed { token: confirm }));
+    }
+
+    /// Ends a session: transactions roll back, subscriptions end, temporary destinations die.
+    pub(crate) fn disconnect(&mut self, session: SessionId, step: &mut Step<'_>) {
+        let state = self.asking(session);
+        let mut transactions: Vec<u64> = state.transactions.keys().copied().collect();
+        let mut subscriptions: Vec<u32> = state.subscriptions.values().copied().collect();
+        let temporaries = std::mem::take(&mut state.temporaries);
+        transactions.sort_unstable();
+        subscriptions.sort_unstable();
+        // All leave before what they had is given to others: none of it may go to a sister that is leaving, too.
+        for &subscription in &subscriptions {
+            self.stop_subscription(subscription);
+        }
+        for transaction in transactions {
+            self.undo_transaction(session, transaction, step);
+        }
+        for subscription in subscriptions {
+            self.end_subscription(subscription, step);
+        }
+        for destination in temporaries {
+            self.kill_temporary(&destination, step);
+        }
+        let Some(state) = self.sessions[session.slot as usize].take() else { return };
+        self.sessions_open -= 1;
+        for full in &state.pauses {
+            self.forget_pause(session, *full);
+        }
+        self.waiting.retain(|waiting| *waiting != session);
+        if let Some(id) = &state.client_id {
+            self.client_ids.remove(id);
+        }
+    }
+
+    /// Notes that the session caused a record.
+    pub(crate) fn note_lsn(&mut self, session: SessionId, lsn: Lsn) {
+        if let Some(state) = self.session_mut(session) {
+            state.last_lsn = state.last_lsn.max(lsn);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What may be set, with the defaults of `ferrymq.toml`.
+
+use std::sync::Arc;
+
+/// What may be set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Messages that all destinations together keep in memory before every producer waits. Bytes.
+    pub memory_limit_bytes: usize,
+    /// Messages that one destination keeps in memory before its producers wait. Bytes.
+    pub destination_memory_limit_bytes: usize,
+    /// How often a message is delivered again before it is dead: 6 means seven deliveries.
+    pub redeliveries_max: u32,
+    /// The queue that dead messages go to.
+    pub dead_letter_queue: Arc<str>,
+    /// Messages that may wait for a topic subscriber beyond its prefetch before its oldest are dropped.
+    pub pending_limit: u32,
+    /// Whether a message of a higher priority overtakes the others of its queue.
+    pub prioritized: bool,
+    /// Destinations, durable subscriptions included, that may exist at a time.
+    pub destinations_max: usize,
+    /// Expired messages that one tick removes: bounds how long a tick takes.
+    pub expirations_per_tick_max: usize,
+    /// Messages that one dispatch examines for consumers with selectors before it goes on at the next tick.
+    pub examined_per_dispatch_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            memory_limit_bytes: 256 * 1024 * 1024,
+            destination_memory_limit_bytes: 32 * 1024 * 1024,
+            redeliveries_max: 6,
+            dead_letter_queue: Arc::from("ActiveMQ.DLQ"),
+            pending_limit: 1000,
+            prioritized: true,
+            destinations_max: 100_000,
+            expirations_per_tick_max: 1000,
+            examined_per_dispatch_max: 50_000,
+        }
+    }
+}

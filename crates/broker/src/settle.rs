@@ -1,0 +1,178 @@
+//! Settlements outside of transactions, and what each outcome does to a message.
+
+use crate::broker::{Broker, Step, refusal};
+use crate::queue::Item;
+use crate::subscription::{Pending, Source, Status};
+use ferrymq_model::{Deliveries, RefusalKind, SessionId, Settlement, SubscriptionId, Token};
+
+impl Broker {
+    /// Settles deliveries.
+    pub(crate) fn settle(
+        &mut self,
+        session: SessionId,
+        subscription: SubscriptionId,
+        deliveries: Deliveries,
+        settlement: &Settlement,
+        confirm: Option<Token>,
+        step: &mut Step<'_>,
+    ) {
+        let Some(&index) = self.asking(session).subscriptions.get(&subscription.0) else {
+            // What was written before its subscription ended is settled too late, and nobody waits for an answer.
+            let late = confirm.is_none() && matches!(deliveries, Deliveries::Through(_));
+            if !late {
+                let text = format!("subscription {} is not known", subscription.0);
+                self.refuse(session, confirm, refusal(RefusalKind::Unknown, text), step);
+            }
+            return;
+        };
+        let (first, last) = bounds(deliveries);
+        let mut settled = 0_usize;
+        let span = self.subscriptions[index].span(first, last);
+        let base = self.subscriptions[index].first_delivery;
+        if *settlement == Settlement::Undelivered {
+            // From the last to the first: each goes to the head.
+            for position in span.rev() {
+                settled += usize::from(self.settle_delivery(index, base + position as u64, settlement, step));
+            }
+        } else {
+            for position in span {
+                settled += usize::from(self.settle_delivery(index, base + position as u64, settlement, step));
+            }
+        }
+        if settled == 0
+            && let Deliveries::One(delivery) = deliveries
+        {
+            let text = format!("delivery {} of subscription {} is not unsettled", delivery.0, subscription.0);
+            self.refuse(session, confirm, refusal(RefusalKind::Unknown, text), step);
+            return;
+        }
+        if !self.work.is_empty() {
+            self.record_work(confirm.is_some(), Some(session), step);
+        }
+        self.confirm(session, confirm, step);
+        self.go_on(index, step);
+    }
+
+    #[inline]
+    fn settle_delivery(&mut self, index: u32, delivery: u64, settlement: &Settlement, step: &mut Step<'_>) -> bool {
+        let subscription = &mut self.subscriptions[index];
+        let Some(position) = delivery.checked_sub(subscription.first_delivery) else { return false };
+        let position = usize::try_from(position).expect("an unsettled delivery is in memory");
+        let Some(unsettled) = subscription.unsettled.get_mut(position) else { return false };
+        match unsettled.status {
+            Status::Held(_) | Status::Settled => return false,
+            Status::Open if *settlement == Settlement::Delivered => {
+                unsettled.status = Status::Working;
+                subscription.window -= 1;
+                return true;
+            }
+            Status::Working if *settlement == Settlement::Delivered => return true,
+            Status::Open | Status::Working => {}
+        }
+        let (source, item) = subscription.settle_at(position);
+        self.apply(index, source, item, settlement, step);
+        true
+    }
+
+    /// Does to a message what its settlement says; it is unsettled no more. Delivers nothing.
+    #[inline]
+    pub(crate) fn apply(
+        &mut self,
+        subscription: u32,
+        source: Source,
+        item: Item,
+        settlement: &Settlement,
+        step: &mut Step<'_>,
+    ) {
+        match source {
+            Source::Queue(queue) => {
+                self.queues[queue].in_flight -= 1;
+                match settlement {
+                    Settlement::Consumed | Settlement::Delivered => self.consumed(queue, &item, step),
+                    Settlement::Undelivered => self.give_back(queue, item, step),
+                    Settlement::Expired => self.expired(queue, &item, step),
+                    Settlement::Poisoned(cause) => self.poisoned(queue, &item, cause, step),
+                }
+            }
+            Source::Topic(topic) => self.apply_to_topic(subscription, topic, item, settlement, step),
+            Source::Browse => {}
+        }
+    }
+
+    #[inline]
+    fn consumed(&mut self, queue: u32, item: &Item, step: &mut Step<'_>) {
+        self.queues[queue].counters.dequeued += 1;
+        self.dequeued += 1;
+        self.leave(queue, item, step);
+    }
+
+    /// A message left a queue for good.
+    #[inline]
+    pub(crate) fn leave(&mut self, queue: u32, item: &Item, step: &mut Step<'_>) {
+        self.remove_stored(queue, item);
+        self.release_queue_memory(queue, item.resident(), step);
+    }
+
+    fn apply_to_topic(
+        &mut self,
+        subscription: u32,
+        topic: u32,
+        mut item: Item,
+        settlement: &Settlement,
+        step: &mut Step<'_>,
+    ) {
+        let counters = &mut self.topics[topic].counters;
+        match settlement {
+            Settlement::Consumed | Settlement::Delivered => {
+                counters.dequeued += 1;
+                self.dequeued += 1;
+            }
+            Settlement::Expired => counters.expired += 1,
+            Settlement::Undelivered => {
+                item.redeliveries += 1;
+                let ended = self.subscriptions[subscription].ended;
+                if !ended && item.message.is_some() && item.redeliveries <= self.settings.redeliveries_max {
+                    self.subscriptions[subscription].pending.push_front(Pending { topic, item });
+                    return;
+                }
+                if !ended {
+                    let buried = self.bury(&item, "the redelivery limit was reached");
+                    self.topics[topic].counters.dead_lettered += u64::from(buried);
+                }
+            }
+            Settlement::Poisoned(cause) => {
+                let buried = self.bury(&item, cause);
+                self.topics[topic].counters.dead_lettered += u64::from(buried);
+            }
+        }
+        self.release_topic_memory(topic, item.size as usize, step);
+    }
+
+    /// Goes on delivering to a subscription whose credit or sources changed.
+    pub(crate) fn go_on(&mut self, index: u32, step: &mut Step<'_>) {
+        self.refresh_credit(index);
+        if !self.subscriptions[index].pending.is_empty() {
+            self.deliver_pending(index, step);
+            self.refresh_credit(index);
+        }
+        if self.subscriptions[index].browse.is_some() {
+            self.browse_on(index, step);
+            return;
+        }
+        for place in 0..self.subscriptions[index].queues.len() {
+            let queue = self.subscriptions[index].queues[place];
+            if self.queues[queue].ready > 0 {
+                self.dispatch(queue, step);
+            }
+        }
+    }
+}
+
+/// The first and the last delivery that are meant.
+pub(crate) fn bounds(deliveries: Deliveries) -> (u64, u64) {
+    match deliveries {
+        Deliveries::One(delivery) => (delivery.0, delivery.0),
+        Deliveries::Through(last) => (0, last.0),
+        Deliveries::Range(first, last) => (first.0, last.0),
+    }
+}

@@ -1,0 +1,315 @@
+//! Subscriptions begin and end.
+
+use crate::broker::{Broker, Place, Step, refusal};
+use crate::browse::Browse;
+use crate::queue::{BANDS, Consumer};
+use crate::router::check_address;
+use crate::slab::Key;
+use crate::subscription::{Source, Status, Subscription};
+use ferrymq_model::limits::{SELECTOR_BYTES_MAX, SUBSCRIPTIONS_PER_SESSION_MAX};
+use ferrymq_model::request::SubscribeMode;
+use ferrymq_model::selector::Selector;
+use ferrymq_model::{Address, Event, Refusal, RefusalKind, SessionId, Settlement, Subscribe, SubscriptionId, Token};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+impl Broker {
+    /// Starts a subscription; deliveries begin after the confirmation.
+    pub(crate) fn subscribe(&mut self, session: SessionId, subscribe: Subscribe, step: &mut Step<'_>) {
+        let confirm = subscribe.confirm;
+        match self.try_subscribe(session, subscribe, step) {
+            Err(refusal) => self.refuse(session, confirm, refusal, step),
+            Ok(index) => match confirm {
+                None => self.start_subscription(index, step),
+                Some(token) => {
+                    let starts: Option<Key> = Some(self.subscriptions.key(index));
+                    self.answer(session, Event::Confirmed { token }, starts, step);
+                }
+            },
+        }
+    }
+
+    fn try_subscribe(&mut self, session: SessionId, subscribe: Subscribe, step: &mut Step<'_>) -> Result<u32, Refusal> {
+        let state = self.asking(session);
+        if state.subscriptions.contains_key(&subscribe.subscription.0) {
+            let text = format!("subscription {} exists", subscribe.subscription.0);
+            return Err(refusal(RefusalKind::Duplicate, text));
+        }
+        if state.subscriptions.len() >= SUBSCRIPTIONS_PER_SESSION_MAX {
+            let text = format!("a session has at most {SUBSCRIPTIONS_PER_SESSION_MAX} subscriptions");
+            return Err(refusal(RefusalKind::LimitReached, text));
+        }
+        check_address(&subscribe.address)?;
+        self.check_leaves(session, &subscribe)?;
+        let selector = parse_selector(subscribe.selector.as_deref(), subscribe.selector_converts_text)?;
+        let durable = match &subscribe.mode {
+            SubscribeMode::Durable(name) => {
+                Some(self.open_durable(session, name, &subscribe, selector.clone(), step)?)
+            }
+            SubscribeMode::Consume | SubscribeMode::Browse => None,
+        };
+        if durable.is_none() {
+            for leaf in subscribe.address.leaves.iter().filter(|leaf| !leaf.is_pattern()) {
+                self.find_or_make(leaf)?;
+            }
+        }
+        let pending_limit = subscribe.pending_limit.unwrap_or(self.settings.pending_limit);
+        let id = subscribe.subscription;
+        let index = self.subscriptions.insert(Subscription {
+            session,
+            id,
+            started: false,
+            ended: false,
+            eager: false,
+            prefetch: subscribe.prefetch.max(1),
+            window: 0,
+            first_delivery: 1,
+            unsettled: VecDeque::new(),
+            live: 0,
+            // A durable subscription's selector decides what enters its backlog.
+            selector: selector.filter(|_| durable.is_none()),
+            no_local: subscribe.no_local,
+            settles: subscribe.settles,
+            priority: subscribe.priority,
+            exclusive: subscribe.exclusive,
+            address: subscribe.address,
+            queues: Vec::new(),
+            topics: Vec::new(),
+            durable,
+            browse: None,
+            pending: VecDeque::new(),
+            pending_limit,
+        });
+        self.asking(session).subscriptions.insert(id.0, index);
+        self.attach(index, &subscribe.mode);
+        Ok(index)
+    }
+
+    /// Whether a session may listen at every leaf in this mode.
+    fn check_leaves(&self, session: SessionId, subscribe: &Subscribe) -> Result<(), Refusal> {
+        for leaf in &subscribe.address.leaves {
+            let fits = match subscribe.mode {
+                SubscribeMode::Consume => true,
+                SubscribeMode::Browse => leaf.kind.is_queue(),
+                SubscribeMode::Durable(_) => leaf.kind.is_topic() && !leaf.kind.is_temporary(),
+            };
+            if !fits {
+                let text = format!("{leaf} is not of a kind that allows this subscription");
+                return Err(refusal(RefusalKind::InvalidDestination, text));
+            }
+            if !leaf.kind.is_temporary() {
+                continue;
+            }
+            let owner = match self.places.get(&**leaf) {
+                Some(Place::Queue(queue)) => self.queues[*queue].owner,
+                Some(Place::Topic(topic)) => self.topics[*topic].owner,
+                None => {
+                    return Err(refusal(RefusalKind::InvalidDestination, format!("{leaf} does not exist")));
+                }
+            };
+            if owner != Some(session) {
+                let text = format!("{leaf} is a temporary destination of another connection");
+                return Err(refusal(RefusalKind::Denied, text));
+            }
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, index: u32, mode: &SubscribeMode) {
+        let address = Arc::clone(&self.subscriptions[index].address);
+        match mode {
+            SubscribeMode::Durable(_) => {
+                let queue = self.subscriptions[index].durable.expect("a durable subscription has a backlog");
+                self.join(index, queue);
+            }
+            SubscribeMode::Browse => {
+                let mut queues = Vec::new();
+                for place in self.places_of(address.leaves.iter().map(|leaf| &**leaf)) {
+                    if let Place::Queue(queue) = place
+                        && !queues.contains(&(queue, self.queues[queue].next_sequence))
+                    {
+                        queues.push((queue, self.queues[queue].next_sequence));
+                    }
+                }
+                self.subscriptions[index].browse = Some(Box::new(Browse::new(queues)));
+            }
+            SubscribeMode::Consume => {
+                self.attach_consumer(index, &address);
+            }
+        }
+    }
+
+    fn attach_consumer(&mut self, index: u32, address: &Address) {
+        for place in self.places_of(address.leaves.iter().map(|leaf| &**leaf)) {
+            match place {
+                Place::Queue(queue) if !self.subscriptions[index].queues.contains(&queue) => self.join(index, queue),
+                Place::Topic(topic) if !self.subscriptions[index].topics.contains(&topic) => {
+                    self.subscriptions[index].topics.push(topic);
+                    self.topics[topic].subscribers.push(index);
+                }
+                Place::Queue(_) | Place::Topic(_) => {}
+            }
+        }
+        if address.leaves.iter().any(|leaf| leaf.is_pattern()) {
+            self.patterns.push(index);
+        }
+    }
+
+    /// Makes a subscription a consumer of a queue.
+    pub(crate) fn join(&mut self, index: u32, queue: u32) {
+        let subscription = &mut self.subscriptions[index];
+        subscription.queues.push(queue);
+        let known = &mut self.queues[queue];
+        let consumer =
+            Consumer { subscription: index, priority: subscription.priority, examined: [0; BANDS], idle_at: 0 };
+        let place = known.consumers.partition_point(|other| other.priority >= consumer.priority);
+        known.consumers.insert(place, consumer);
+        known.eager += usize::from(subscription.eager);
+        known.selective += usize::from(subscription.selector.is_some());
+        known.uniform = known.consumers.iter().all(|other| other.priority == known.consumers[0].priority);
+        if subscription.exclusive && known.exclusive.is_none() {
+            known.exclusive = Some(index);
+        }
+    }
+
+    /// Gives a new queue the subscriptions whose patterns cover it.
+    pub(crate) fn join_queue(&mut self, queue: u32) {
+        let crate::queue::Role::Queue(destination) = &self.queues[queue].role else { return };
+        let destination = Arc::clone(destination);
+        for place in 0..self.patterns.len() {
+            let index = self.patterns[place];
+            if self.subscriptions[index].address.leaves.iter().any(|leaf| leaf.covers(&destination)) {
+                self.join(index, queue);
+            }
+        }
+    }
+
+    /// Lets deliveries begin.
+    pub(crate) fn start_subscription(&mut self, index: u32, step: &mut Step<'_>) {
+        let subscription = &mut self.subscriptions[index];
+        if !subscription.ended {
+            subscription.started = true;
+            self.go_on(index, step);
+        }
+    }
+
+    /// Ends a subscription at its session's wish.
+    pub(crate) fn unsubscribe(
+        &mut self,
+        session: SessionId,
+        subscription: SubscriptionId,
+        confirm: Option<Token>,
+        step: &mut Step<'_>,
+    ) {
+        let Some(&index) = self.asking(session).subscriptions.get(&subscription.0) else {
+            let text = format!("subscription {} is not known", subscription.0);
+            return self.refuse(session, confirm, refusal(RefusalKind::Unknown, text), step);
+        };
+        self.end_subscription(index, step);
+        self.record_work(confirm.is_some(), Some(session), step);
+        self.confirm(session, confirm, step);
+    }
+
+    /// Delivers nothing more to a subscription.
+    pub(crate) fn stop_subscription(&mut self, index: u32) {
+        self.subscriptions[index].started = false;
+        self.refresh_credit(index);
+    }
+
+    /// Ends a subscription: what it did not settle goes back, except what an open transaction holds.
+    pub(crate) fn end_subscription(&mut self, index: u32, step: &mut Step<'_>) {
+        self.stop_subscription(index);
+        let subscription = &mut self.subscriptions[index];
+        subscription.ended = true;
+        let (session, id) = (subscription.session, subscription.id);
+        let queues = std::mem::take(&mut subscription.queues);
+        let topics = std::mem::take(&mut subscription.topics);
+        let pending = std::mem::take(&mut subscription.pending);
+        if let Some(state) = self.session_mut(session) {
+            state.subscriptions.remove(&id.0);
+        }
+        for &queue in &queues {
+            self.part(index, queue);
+        }
+        for topic in topics {
+            self.topics[topic].subscribers.retain(|subscriber| *subscriber != index);
+        }
+        self.patterns.retain(|pattern| *pattern != index);
+        for waiting in pending {
+            self.release_topic_memory(waiting.topic, waiting.item.size as usize, step);
+        }
+        let base = self.subscriptions[index].first_delivery;
+        for offset in (0..self.subscriptions[index].unsettled.len()).rev() {
+            self.return_delivery(index, base + offset as u64, step);
+        }
+        if self.subscriptions[index].live == 0 {
+            self.subscriptions.remove(index);
+        }
+        for queue in queues {
+            self.dispatch(queue, step);
+        }
+    }
+
+    fn return_delivery(&mut self, index: u32, delivery: u64, step: &mut Step<'_>) {
+        let subscription = &mut self.subscriptions[index];
+        let Some(position) = delivery.checked_sub(subscription.first_delivery) else { return };
+        let position = usize::try_from(position).expect("an unsettled delivery is in memory");
+        match subscription.unsettled[position].status {
+            Status::Open | Status::Working => {
+                let (source, item) = subscription.settle_at(position);
+                self.apply(index, source, item, &Settlement::Undelivered, step);
+            }
+            Status::Held(_) | Status::Settled => {}
+        }
+    }
+
+    /// Takes a subscription out of a queue's consumers.
+    fn part(&mut self, index: u32, queue: u32) {
+        let subscription = &self.subscriptions[index];
+        let selective = subscription.selector.is_some();
+        let known = &mut self.queues[queue];
+        known.consumers.retain(|consumer| consumer.subscription != index);
+        known.selective -= usize::from(selective);
+        known.turn = 0;
+        known.uniform = known.consumers.iter().all(|other| other.priority == known.consumers[0].priority);
+        if known.exclusive == Some(index) {
+            let wanting = known.consumers.iter().map(|consumer| consumer.subscription);
+            known.exclusive = wanting.filter(|&other| self.subscriptions[other].exclusive).min();
+        }
+        self.disown_groups(queue, index);
+    }
+
+    /// Forgets what a queue or topic that dies has with subscriptions that ended and wait for transactions.
+    pub(crate) fn forget_source(&mut self, source: Source) {
+        for index in 0..self.subscriptions.capacity() {
+            let Some(subscription) = self.subscriptions.get(index) else { continue };
+            let base = subscription.first_delivery;
+            for offset in 0..subscription.unsettled.len() {
+                let subscription = &mut self.subscriptions[index];
+                let Some(position) = (base + offset as u64).checked_sub(subscription.first_delivery) else { continue };
+                let position = usize::try_from(position).expect("an unsettled delivery is in memory");
+                let unsettled = &subscription.unsettled[position];
+                if unsettled.source == source && unsettled.status != Status::Settled {
+                    subscription.settle_at(position);
+                }
+            }
+            let subscription = &self.subscriptions[index];
+            if subscription.ended && subscription.live == 0 {
+                self.subscriptions.remove(index);
+            }
+        }
+    }
+}
+
+/// Reads a selector; one that is empty selects everything.
+pub(crate) fn parse_selector(source: Option<&str>, converts_text: bool) -> Result<Option<Selector>, Refusal> {
+    let Some(source) = source.filter(|source| !source.trim().is_empty()) else { return Ok(None) };
+    if source.len() > SELECTOR_BYTES_MAX {
+        let text = format!("a selector has at most {SELECTOR_BYTES_MAX} bytes");
+        return Err(refusal(RefusalKind::InvalidSelector, text));
+    }
+    match Selector::parse(source, converts_text) {
+        Ok(selector) => Ok(Some(selector)),
+        Err(error) => Err(refusal(RefusalKind::InvalidSelector, error.to_string())),
+    }
+}

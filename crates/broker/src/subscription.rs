@@ -1,0 +1,166 @@
+//! A subscription: its credit, and the deliveries that it has not settled.
+
+use crate::broker::Effects;
+use crate::browse::Browse;
+use crate::queue::Item;
+use ferrymq_model::event::Delivery;
+use ferrymq_model::request::Settles;
+use ferrymq_model::selector::Selector;
+use ferrymq_model::{Address, DeliveryId, Event, SessionId, SubscriptionId};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// One subscription.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    /// Whose.
+    pub(crate) session: SessionId,
+    /// Its number in the session.
+    pub(crate) id: SubscriptionId,
+    /// Whether deliveries may begin: it is confirmed, and it has not ended.
+    pub(crate) started: bool,
+    /// It ended; what is left waits for open transactions.
+    pub(crate) ended: bool,
+    /// Whether its queues count it among those with credit.
+    pub(crate) eager: bool,
+    /// How many deliveries may be outstanding.
+    pub(crate) prefetch: u32,
+    /// How many are.
+    pub(crate) window: u32,
+    /// The delivery at the front of `unsettled`.
+    pub(crate) first_delivery: u64,
+    /// Deliveries in order; the front is not settled.
+    pub(crate) unsettled: VecDeque<Unsettled>,
+    /// Those of `unsettled` that are not settled.
+    pub(crate) live: usize,
+    /// Which messages it wants.
+    pub(crate) selector: Option<Selector>,
+    /// Not the messages of its own session, from topics.
+    pub(crate) no_local: bool,
+    /// When its deliveries are settled.
+    pub(crate) settles: Settles,
+    /// Queue consumers with a higher one go first.
+    pub(crate) priority: i16,
+    /// Wants a queue for itself.
+    pub(crate) exclusive: bool,
+    /// Where it listens.
+    pub(crate) address: Arc<Address>,
+    /// Queues that it takes from.
+    pub(crate) queues: Vec<u32>,
+    /// Topics that it hears.
+    pub(crate) topics: Vec<u32>,
+    /// The backlog, for a durable one.
+    pub(crate) durable: Option<u32>,
+    /// How far it has read, for a browser.
+    pub(crate) browse: Option<Box<Browse>>,
+    /// Topic messages that wait for credit.
+    pub(crate) pending: VecDeque<Pending>,
+    /// How many may.
+    pub(crate) pending_limit: u32,
+}
+
+/// A topic message that waits for its subscriber.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    /// From which topic.
+    pub(crate) topic: u32,
+    /// The message.
+    pub(crate) item: Item,
+}
+
+/// Where a delivery came from and goes back to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    /// A queue.
+    Queue(u32),
+    /// A topic.
+    Topic(u32),
+    /// A look into a queue: nothing goes back.
+    Browse,
+}
+
+/// A delivery that is not settled.
+#[derive(Debug)]
+pub(crate) struct Unsettled {
+    /// Where it came from.
+    pub(crate) source: Source,
+    /// What was delivered.
+    pub(crate) item: Item,
+    /// Where it stands.
+    pub(crate) status: Status,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Status {
+    /// Delivered; takes one of the window.
+    Open,
+    /// The consumer works on it; the window is open for another.
+    Working,
+    /// Settled in an open transaction, by the settlement of this number; takes none of the window.
+    Held(u64),
+    /// Settled, behind one that is not.
+    Settled,
+}
+
+impl Subscription {
+    /// Whether it takes one more delivery.
+    #[inline]
+    pub(crate) fn has_credit(&self) -> bool {
+        self.started && self.window < self.prefetch
+    }
+
+    /// Delivers. `passing`: nobody will ask for the message again, and its sender's buffer is free soon.
+    #[inline]
+    pub(crate) fn deliver(&mut self, source: Source, mut item: Item, passing: bool, out: &mut Effects) {
+        let delivery = DeliveryId(self.first_delivery + self.unsettled.len() as u64);
+        let message = item.message.take().expect("a message that is delivered is here");
+        if !passing {
+            item.message = Some(Arc::clone(&message));
+        }
+        let event = Event::Deliver(Delivery {
+            subscription: self.id,
+            delivery,
+            redeliveries: item.redeliveries,
+            destination: item.leaf.clone(),
+            message,
+        });
+        out.events.push((self.session, event));
+        self.unsettled.push_back(Unsettled { source, item, status: Status::Open });
+        self.window += 1;
+        self.live += 1;
+    }
+
+    /// The places in `unsettled` of the deliveries from `first` to `last`.
+    #[inline]
+    pub(crate) fn span(&self, first: u64, last: u64) -> std::ops::Range<usize> {
+        let end = last.saturating_add(1).saturating_sub(self.first_delivery);
+        let end = usize::try_from(end).unwrap_or(usize::MAX).min(self.unsettled.len());
+        let start = usize::try_from(first.saturating_sub(self.first_delivery)).unwrap_or(usize::MAX).min(end);
+        start..end
+    }
+
+    /// Takes the item of a delivery out and opens the window again where it was shut.
+    #[inline]
+    pub(crate) fn settle_at(&mut self, position: usize) -> (Source, Item) {
+        let unsettled = &mut self.unsettled[position];
+        match unsettled.status {
+            Status::Open => self.window -= 1,
+            Status::Working | Status::Held(_) => {}
+            Status::Settled => panic!("a delivery is settled once"),
+        }
+        unsettled.status = Status::Settled;
+        self.live -= 1;
+        if position == 0 {
+            let unsettled = self.unsettled.pop_front().expect("a position names a delivery");
+            self.first_delivery += 1;
+            while self.unsettled.front().is_some_and(|front| front.status == Status::Settled) {
+                self.unsettled.pop_front();
+                self.first_delivery += 1;
+            }
+            return (unsettled.source, unsettled.item);
+        }
+        let gone = Item { message: None, leaf: None, ..unsettled.item };
+        (unsettled.source, std::mem::replace(&mut unsettled.item, gone))
+    }
+}

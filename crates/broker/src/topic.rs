@@ -1,0 +1,186 @@
+//! Topics: each message to every subscription, and to the backlog of every durable one.
+
+use crate::broker::{Broker, Place, Step};
+use crate::queue::{Counters, Item, Role};
+use crate::session::Full;
+use crate::subscription::{Pending, Source};
+use ferrymq_model::request::Settles;
+use ferrymq_model::{Destination, Message, SessionId};
+use ferrymq_storage::Lsn;
+use std::sync::Arc;
+
+/// A topic.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    /// Its name.
+    pub(crate) destination: Arc<Destination>,
+    /// The session that made it, for a temporary one.
+    pub(crate) owner: Option<SessionId>,
+    /// Subscriptions that are not durable, those with a pattern included.
+    pub(crate) subscribers: Vec<u32>,
+    /// Durable subscriptions, as queues.
+    pub(crate) durables: Vec<u32>,
+    /// Bytes on their way to subscribers, counted for each.
+    pub(crate) memory: usize,
+    /// Sessions that wait for memory here.
+    pub(crate) paused: Vec<SessionId>,
+    /// Counters.
+    pub(crate) counters: Counters,
+}
+
+impl Topic {
+    /// A topic without subscriptions.
+    pub(crate) fn new(destination: Arc<Destination>, owner: Option<SessionId>) -> Self {
+        Self {
+            destination,
+            owner,
+            subscribers: Vec::new(),
+            durables: Vec::new(),
+            memory: 0,
+            paused: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+}
+
+impl Broker {
+    /// Names the durable subscriptions of a topic that want a message.
+    pub(crate) fn durables_wanting(&self, topic: u32, from: SessionId, message: &Message, mut found: impl FnMut(u32)) {
+        for &queue in &self.topics[topic].durables {
+            let backlog = &self.queues[queue];
+            let durable = backlog.durable().expect("topics feed durable subscriptions alone");
+            if durable.selector.as_ref().is_some_and(|selector| !selector.matches(message, 0)) {
+                continue;
+            }
+            if durable.no_local {
+                let sender = self.session(from).and_then(|state| state.client_id.as_deref());
+                if sender == Some(&*durable.client_id) {
+                    continue;
+                }
+            }
+            found(queue);
+        }
+    }
+
+    /// Gives a message to every subscription that is not durable.
+    pub(crate) fn publish_live(&mut self, topic: u32, from: SessionId, item: &Item, lsn: Lsn, step: &mut Step<'_>) {
+        let message = item.message.as_ref().expect("a message that is sent is here");
+        let held = item.held && lsn > self.flushed;
+        let expired = item.is_expired(step.now.wall);
+        let subscribers = std::mem::take(&mut self.topics[topic].subscribers);
+        let mut own: Option<Arc<Message>> = None;
+        let mut added = 0;
+        for &index in &subscribers {
+            let subscription = &mut self.subscriptions[index];
+            if subscription.no_local && subscription.session == from {
+                continue;
+            }
+            if subscription.selector.as_ref().is_some_and(|selector| !selector.matches(message, 0)) {
+                continue;
+            }
+            let passing = subscription.settles == Settles::WhenWritten;
+            if !held && !expired && subscription.has_credit() && subscription.pending.is_empty() {
+                let kept = if passing {
+                    Item { leaf: item.leaf.clone(), message: Some(Arc::clone(message)), ..*item }
+                } else {
+                    let own = own.get_or_insert_with(|| Arc::new(message.detached()));
+                    Item { leaf: item.leaf.clone(), message: Some(Arc::clone(own)), ..*item }
+                };
+                added += kept.size as usize;
+                subscription.deliver(Source::Topic(topic), kept, passing, step.out);
+                if subscription.window >= subscription.prefetch {
+                    self.refresh_credit(index);
+                }
+                continue;
+            }
+            if expired {
+                continue;
+            }
+            let own = own.get_or_insert_with(|| Arc::new(message.detached()));
+            let kept = Item { leaf: item.leaf.clone(), message: Some(Arc::clone(own)), lsn, ..*item };
+            self.topics[topic].memory += kept.size as usize;
+            self.memory += kept.size as usize;
+            subscription.pending.push_back(Pending { topic, item: kept });
+            if held {
+                self.held_subscriptions.push_back((lsn, index));
+            }
+            if subscription.pending.len() > subscription.pending_limit as usize {
+                self.drop_oldest(index, step);
+            }
+        }
+        let topic = &mut self.topics[topic];
+        topic.subscribers = subscribers;
+        topic.memory += added;
+        topic.counters.enqueued += 1;
+        self.memory += added;
+        self.enqueued += 1;
+    }
+
+    /// Delivers what waits for a subscription of topics, as far as its credit goes.
+    pub(crate) fn deliver_pending(&mut self, index: u32, step: &mut Step<'_>) {
+        loop {
+            let subscription = &mut self.subscriptions[index];
+            if !subscription.has_credit() {
+                return;
+            }
+            let Some(first) = subscription.pending.front() else { return };
+            if first.item.is_held(self.flushed) {
+                return;
+            }
+            let Pending { topic, item } = subscription.pending.pop_front().expect("there is a front");
+            if item.is_expired(step.now.wall) {
+                self.topics[topic].counters.expired += 1;
+                self.release_topic_memory(topic, item.size as usize, step);
+                continue;
+            }
+            let passing = subscription.settles == Settles::WhenWritten;
+            subscription.deliver(Source::Topic(topic), item, passing, step.out);
+        }
+    }
+
+    /// Gives memory of a topic back and lets its producers go on when there is enough.
+    pub(crate) fn release_topic_memory(&mut self, topic: u32, bytes: usize, step: &mut Step<'_>) {
+        self.memory -= bytes;
+        let known = &mut self.topics[topic];
+        known.memory -= bytes;
+        if !known.paused.is_empty() {
+            self.resume_if_free(Full::Topic(topic), step);
+        }
+        if !self.paused.is_empty() {
+            self.resume_if_free(Full::Broker, step);
+        }
+    }
+
+    /// Gives a new topic the subscriptions whose patterns cover it.
+    pub(crate) fn join_topic(&mut self, topic: u32) {
+        let destination = Arc::clone(&self.topics[topic].destination);
+        for &index in &self.patterns {
+            let subscription = &mut self.subscriptions[index];
+            if subscription.durable.is_none() && subscription.address.leaves.iter().any(|l| l.covers(&destination)) {
+                subscription.topics.push(topic);
+                self.topics[topic].subscribers.push(index);
+            }
+        }
+        for &queue in &self.durable_patterns {
+            if let Role::Durable(durable) = &mut self.queues[queue].role
+                && durable.topics.iter().any(|pattern| pattern.covers(&destination))
+            {
+                durable.attached.push(topic);
+                self.topics[topic].durables.push(queue);
+            }
+        }
+    }
+
+    /// The places that the leaves mean and that exist.
+    pub(crate) fn places_of<'a>(&self, leaves: impl IntoIterator<Item = &'a Destination>) -> Vec<Place> {
+        let mut places = Vec::new();
+        for leaf in leaves {
+            if leaf.is_pattern() {
+                places.extend(self.existing(leaf).into_iter().map(|(_, place)| place));
+            } else {
+                places.extend(self.places.get(leaf));
+            }
+        }
+        places
+    }
+}

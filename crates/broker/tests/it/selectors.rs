@@ -1,0 +1,75 @@
+//! Selectors on queues: a consumer finds its messages, however deep they are.
+
+use crate::driver::Bench;
+use ferrymq_broker::Settings;
+use ferrymq_model::{RefusalKind, Settlement};
+
+#[test]
+fn each_consumer_gets_what_it_selects_and_the_rest_waits() {
+    let mut t = Bench::new();
+    t.connect(0);
+    for body in ["color=red|a", "color=blue|b", "c", "color=red|d"] {
+        t.send(0, "q", body);
+    }
+    t.subscribe_as(0, 1, "q", |s| s.selector = Some("color = 'red'".into()));
+    assert_eq!(t.events(), "0 s1 #1 a\n0 s1 #2 d");
+    t.subscribe_as(0, 2, "q", |s| s.selector = Some("color = 'blue'".into()));
+    t.send(0, "q", "color=blue|e");
+    assert_eq!(t.events(), "0 s2 #1 b\n0 s2 #2 e");
+    assert_eq!(t.counts("q"), "5/4/5/0");
+}
+
+#[test]
+fn a_message_that_comes_back_is_found_again() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.subscribe_as(0, 1, "q", |s| s.selector = Some("color = 'red'".into()));
+    t.subscribe_as(0, 2, "q", |s| {
+        s.selector = Some("color = 'red'".into());
+        s.prefetch = 1;
+    });
+    for body in ["color=red|a", "color=red|b", "color=red|c"] {
+        t.send(0, "q", body);
+    }
+    assert_eq!(t.events(), "0 s1 #1 a\n0 s2 #1 b\n0 s1 #2 c");
+    t.settle(0, 2, 1, Settlement::Consumed);
+    t.unsubscribe(0, 1);
+    assert_eq!(t.events(), "0 s2 #2 a again 1");
+    t.settle(0, 2, 2, Settlement::Consumed);
+    assert_eq!(t.events(), "0 s2 #3 c again 1");
+}
+
+#[test]
+fn deep_messages_are_found_through_paged_out_ones_in_bounded_steps() {
+    let settings =
+        Settings { destination_memory_limit_bytes: 4_000, examined_per_dispatch_max: 100, ..Settings::default() };
+    let mut t = Bench::with(settings);
+    t.connect(0);
+    for number in 0..500 {
+        let body = if number % 250 == 249 { format!("color=red|{number}") } else { format!("{number}") };
+        t.send_durably(0, "q", &body, None);
+        t.flush();
+    }
+    t.subscribe_as(0, 1, "q", |s| s.selector = Some("color = 'red'".into()));
+    for _ in 0..10 {
+        t.tick(1);
+    }
+    assert_eq!(t.events(), "0 s1 #1 249\n0 s1 #2 499");
+    let fetched = t.fetched;
+    t.send_durably(0, "q", "color=red|new", None);
+    assert_eq!(t.events(), "0 s1 #3 new");
+    assert_eq!(t.fetched, fetched, "what was examined is not examined again");
+}
+
+#[test]
+fn a_selector_that_does_not_parse_is_refused() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.subscribe_as(0, 1, "q", |s| s.selector = Some("color = ".into()));
+    let events = t.take_events();
+    assert!(
+        matches!(&events[..], [(_, ferrymq_model::Event::Refused { refusal, .. })]
+            if refusal.kind == RefusalKind::InvalidSelector),
+        "{events:?}"
+    );
+}

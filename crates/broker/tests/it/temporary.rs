@@ -1,0 +1,51 @@
+//! Temporary destinations.
+
+use crate::driver::{Bench, destination, token};
+use ferrymq_model::{Request, Settlement};
+
+#[test]
+fn only_its_owner_listens_and_anyone_sends() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
+    t.temporary(0, "temp-queue://0.1");
+    t.subscribe(1, 1, "temp-queue://0.1");
+    assert_eq!(t.events(), "1 refused Denied: temp-queue://0.1 is a temporary destination of another connection");
+    t.subscribe(0, 1, "temp-queue://0.1");
+    t.send_durably(1, "temp-queue://0.1", "a", token(1));
+    assert_eq!(t.events(), "0 s1 #1 a\n1 confirmed 1");
+    t.ask(1, Request::DeleteTemporary { destination: destination("temp-queue://0.1"), confirm: token(2) });
+    assert_eq!(t.events(), "1 refused 2 Denied: temp-queue://0.1 is no temporary destination of this connection");
+}
+
+#[test]
+fn it_dies_with_its_session() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
+    t.temporary(0, "temp-topic://0.1");
+    t.producer(1, 1, "temp-topic://0.1");
+    t.subscribe(0, 1, "temp-topic://0.1,q");
+    t.disconnect(0);
+    t.events();
+    let message = t.message("temp-topic://0.1", "a").into();
+    let producer = ferrymq_model::ProducerId(1);
+    t.ask(1, Request::Send { producer, message, transaction: None, confirm: token(3) });
+    assert_eq!(t.events(), "1 refused 3 InvalidDestination: temp-topic://0.1 does not exist any more");
+}
+
+#[test]
+fn its_subscriptions_end_with_it() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.temporary(0, "temp-queue://0.1");
+    t.subscribe(0, 1, "q,temp-queue://0.1");
+    t.send(0, "q", "kept");
+    t.send(0, "temp-queue://0.1", "gone");
+    t.events();
+    t.ask(0, Request::DeleteTemporary { destination: destination("temp-queue://0.1"), confirm: token(1) });
+    assert_eq!(t.events(), "0 s1 ended: temp-queue://0.1 was deleted\n0 confirmed 1");
+    t.settle(0, 1, 1, Settlement::Consumed);
+    assert_eq!(t.events(), "0 refused Unknown: subscription 1 is not known");
+    assert_eq!(t.counts("q"), "1/0/1/0");
+}

@@ -1,0 +1,68 @@
+//! The standard workloads that STOMP can express, by name.
+
+use super::workload::{DestinationKind, Pace, Workload};
+
+/// A name, what it measures, and the workload.
+pub(crate) struct Preset {
+    /// As given to `--preset`.
+    pub(crate) name: &'static str,
+    /// One line for `--list`.
+    pub(crate) about: &'static str,
+    /// What it does.
+    pub(crate) workload: Workload,
+}
+
+/// All of them, in the order in which tables show them. Bodies have 1 KiB.
+pub(crate) fn all() -> Vec<Preset> {
+    let queue = Workload { pace: Pace::Flood, ..Workload::custom() };
+    let topic = Workload { kind: DestinationKind::Topic, ..queue.clone() };
+    let receipts =
+        |producers, in_flight| Workload { persistent: true, in_flight: Some(in_flight), producers, ..queue.clone() };
+    let at_rate = |rate| Workload { pace: Pace::Rate(rate), ..queue.clone() };
+    let window = |workload: &Workload, count| Workload { pace: Pace::Window(count), ..workload.clone() };
+    let fan_out = Workload { consumers: 100, ..topic.clone() };
+    let list = [
+        ("S1w", "queue, 1 producer, 1 consumer, 2000 messages under way", window(&queue, 2000)),
+        ("S1t", "topic, 1 producer, 1 subscriber, 900 messages under way", window(&topic, 900)),
+        ("S1f", "topic, 1 producer, 100 subscribers, 50 messages under way", window(&fan_out, 50)),
+        ("S2", "persistent queue, 1 producer that waits for each receipt", receipts(1, 1)),
+        ("S3", "persistent queue, 16 producers that wait for each receipt", receipts(16, 1)),
+        ("S3c", "persistent queue, 64 producers that wait for each receipt", receipts(64, 1)),
+        ("S3b", "persistent queue, 1 producer with 100 receipts in flight", receipts(1, 100)),
+        ("S4", "queue, latency at 1000 messages a second", at_rate(1_000.0)),
+        ("S4b", "queue, latency at 10 000 messages a second", at_rate(10_000.0)),
+        ("S1-flood", "queue, 1 producer that nothing but the socket holds back", queue.clone()),
+    ];
+    list.into_iter()
+        .map(|(name, about, workload)| Preset {
+            name,
+            about,
+            workload: Workload { name: name.to_string(), ..workload },
+        })
+        .collect()
+}
+
+/// The preset of that name, whatever its case; else the nearest names to suggest.
+pub(crate) fn find(name: &str) -> Result<Workload, String> {
+    match all().into_iter().find(|preset| preset.name.eq_ignore_ascii_case(name)) {
+        Some(preset) => Ok(preset.workload),
+        None => {
+            let names: Vec<&str> = all().iter().map(|preset| preset.name).collect();
+            Err(format!("there is no preset {name}, only {}", names.join(", ")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_makes_sense_and_is_found_by_its_name() {
+        for preset in all() {
+            assert_eq!(preset.workload.check(), Ok(()), "{}", preset.name);
+            assert_eq!(find(&preset.name.to_lowercase()), Ok(preset.workload));
+        }
+        assert!(find("S9").is_err_and(|sentence| sentence.contains("S1w")));
+    }
+}

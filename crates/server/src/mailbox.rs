@@ -1,0 +1,91 @@
+//! Where the core puts a session's events and its connection takes them.
+
+use ferrymq_model::{Event, MonoTime};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
+
+/// What [`Mailbox::set_deadline`] takes for "never".
+pub(crate) const NEVER: MonoTime = MonoTime(u64::MAX);
+
+/// The events of one session that its connection has not taken. Bounded by what the session asked for: deliveries by
+/// its credit, answers by its requests, which are not read while the outbox is full.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    inner: Mutex<Inner>,
+    /// When the connection wants to be woken although nothing happened; milliseconds of the clock. The core's tick
+    /// looks at it, so that no connection needs a timer of its own.
+    deadline: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    events: VecDeque<Event>,
+    /// Present while the connection waits.
+    waker: Option<Waker>,
+    /// Whether events do not wake it: it could not take them.
+    deaf: bool,
+}
+
+impl Mailbox {
+    pub(crate) fn new() -> Self {
+        Self { inner: Mutex::new(Inner::default()), deadline: AtomicU64::new(NEVER.0) }
+    }
+
+    /// Puts events in, the first of which is given, while `next` has some. Says whom to wake afterwards.
+    pub(crate) fn put(
+        &self,
+        event: Event,
+        mut next: impl FnMut() -> Option<Event>,
+        spares: &mut Vec<VecDeque<Event>>,
+    ) -> Option<Waker> {
+        let mut inner = self.inner.lock();
+        if inner.events.capacity() == 0
+            && let Some(spare) = spares.pop()
+        {
+            inner.events = spare;
+        }
+        inner.events.push_back(event);
+        while let Some(event) = next() {
+            inner.events.push_back(event);
+        }
+        if inner.deaf { None } else { inner.waker.take() }
+    }
+
+    /// Swaps what is there for the caller's empty queue, and stops waking the caller, who is awake.
+    pub(crate) fn take(&self, into: &mut VecDeque<Event>) {
+        let mut inner = self.inner.lock();
+        inner.waker = None;
+        if into.is_empty() && !inner.events.is_empty() {
+            std::mem::swap(into, &mut inner.events);
+        }
+    }
+
+    /// Asks to be woken; if `deaf`, by the deadline and by the server's end, but not by events. `false`: there is
+    /// something already.
+    pub(crate) fn wait(&self, waker: &Waker, deaf: bool) -> bool {
+        let mut inner = self.inner.lock();
+        if !deaf && !inner.events.is_empty() {
+            return false;
+        }
+        inner.deaf = deaf;
+        inner.waker = Some(waker.clone());
+        true
+    }
+
+    /// Whom to wake for another reason than events.
+    pub(crate) fn waker_if_waiting(&self) -> Option<Waker> {
+        self.inner.lock().waker.take()
+    }
+
+    /// Sets when to wake the connection although nothing happened.
+    pub(crate) fn set_deadline(&self, at: MonoTime) {
+        self.deadline.store(at.0, Ordering::Relaxed);
+    }
+
+    /// Whether the deadline is there.
+    pub(crate) fn is_due(&self, now: MonoTime) -> bool {
+        self.deadline.load(Ordering::Relaxed) <= now.0
+    }
+}

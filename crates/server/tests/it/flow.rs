@@ -1,0 +1,50 @@
+//! Producers that are faster than consumers.
+
+use crate::client::{Client, FAILURE_BOUND};
+use crate::{Directory, config};
+use ferrymq_server::Server;
+use ferrymq_server::config::Size;
+use ferrymq_stomp::{Version, peer};
+use std::io::{ErrorKind, Write};
+use std::time::Duration;
+
+const MESSAGES: usize = 600;
+const BODY_BYTES: usize = 50_000;
+
+#[test]
+fn a_full_destination_stops_its_producer_until_somebody_consumes() {
+    let directory = Directory::new();
+    let mut config = config(&directory);
+    config.memory.destination_limit = Size::mebibytes(1);
+    let server = Server::start(config).unwrap();
+    let mut producer = Client::connect(&server);
+    let body = "x".repeat(BODY_BYTES);
+    let mut frames = Vec::new();
+    for number in 0..MESSAGES {
+        let frame = peer::send(&mut frames, Version::V1_2, "/queue/full").header("number", &number.to_string());
+        frame.text(&body);
+    }
+    // 30 MB fit neither the destination's MiB nor the socket's buffers: the write must come to a stop.
+    producer.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    let mut written = 0;
+    let stopped = loop {
+        match producer.stream.write(&frames[written..]) {
+            Ok(count) => written += count,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(stopped.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{stopped}");
+    assert!(written < frames.len());
+
+    let mut stream = producer.stream.try_clone().unwrap();
+    stream.set_write_timeout(Some(FAILURE_BOUND)).unwrap();
+    let rest = frames.split_off(written);
+    let writer = std::thread::spawn(move || stream.write_all(&rest));
+    let mut consumer = Client::connect(&server);
+    consumer.subscribe("/queue/full", "auto");
+    for number in 0..MESSAGES {
+        let message = consumer.expect_message(&body);
+        assert_eq!(message.header("number").as_deref(), Some(number.to_string().as_str()));
+    }
+    writer.join().unwrap().unwrap();
+}

@@ -1,0 +1,118 @@
+//! The format as files: what this version writes, byte by byte, and what it reads from them. A journal of an earlier
+//! version must stay readable, so these files are only ever added to.
+
+use crate::support::*;
+use bytes::Bytes;
+use ferrymq_model::{Annotations, DeliveryMode, Destination, DestinationKind, Group, Value, WallTime};
+use ferrymq_storage::disk::memory::MemoryDisk;
+use ferrymq_storage::inspect::{Item, inspect};
+use ferrymq_storage::{Disk, Placement, Record, StoreDefinition, StoreId, Urgency};
+use std::fmt::Write;
+use std::sync::Arc;
+
+fn destination(kind: DestinationKind, name: &str) -> Destination {
+    Destination { kind, name: name.into() }
+}
+
+fn values() -> Vec<(Arc<str>, Value)> {
+    let list = Value::List(vec![Value::Null, Value::Bool(true), Value::Byte(-1), Value::Short(-2), Value::Int(-3)]);
+    let map = Value::Map(vec![
+        ("long".into(), Value::Long(-4)),
+        ("float".into(), Value::Float(0.5)),
+        ("double".into(), Value::Double(-0.25)),
+        ("char".into(), Value::Char(0x263A)),
+        ("bytes".into(), Value::Bytes(Bytes::from_static(&[0, 255]))),
+    ]);
+    vec![("originalExpiration".into(), Value::Long(7)), ("list".into(), list), ("map".into(), map)]
+}
+
+/// One of everything.
+fn records() -> Vec<Record> {
+    let mut rich = message(8, Bytes::from_static(b"head body"));
+    rich.body_at = 5;
+    rich.header.mode = DeliveryMode::NonPersistent;
+    rich.header.priority = 9;
+    rich.header.expiration = Some(WallTime(1_800_000_000_000));
+    rich.header.destination = Arc::new(destination(DestinationKind::Topic, "prices.é"));
+    rich.header.annotations = Some(Box::new(Annotations {
+        correlation_id: Some("c-1".into()),
+        reply_to: Some(destination(DestinationKind::TemporaryQueue, "ID:x:1")),
+        kind: Some("quote".into()),
+        group: Some(Group { id: "g".into(), sequence: -1 }),
+        user: Some("ada".into()),
+        original_destination: Some(Arc::new(destination(DestinationKind::TemporaryTopic, "ID:x:2"))),
+        added: values(),
+    }));
+    let durable = StoreDefinition::Durable {
+        client_id: "client".into(),
+        name: "sub".into(),
+        topics: vec![destination(DestinationKind::Topic, "prices.*"), destination(DestinationKind::Topic, "news.>")],
+        selector: Some("price > 3".into()),
+        selector_converts_text: true,
+        no_local: true,
+    };
+    let place = |store, sequence| Placement { store: StoreId(store), sequence };
+    vec![
+        Record::Define { store: StoreId(1), definition: queue("orders"), next_sequence: 1, delivered: 0 },
+        Record::Define { store: StoreId(2), definition: durable, next_sequence: 40, delivered: 39 },
+        Record::Store { message: message(7, Bytes::from_static(b"hello")).into(), placements: vec![place(1, 1)] },
+        Record::Store { message: rich.into(), placements: vec![place(1, 2), place(2, 40)] },
+        Record::Delivered { store: StoreId(2), through: 40 },
+        Record::Remove { store: StoreId(1), first: 1, last: 2 },
+        Record::Forget { store: StoreId(2) },
+    ]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for line in bytes.chunks(32) {
+        for byte in line {
+            write!(text, "{byte:02x}").unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: String = text.split_whitespace().collect();
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
+
+/// What is in a journal, a line a record.
+fn described(disk: &mut MemoryDisk) -> String {
+    let mut text = String::new();
+    let verdict = inspect(disk, DIALECTS, &mut |item| match item {
+        Item::Record(record) => {
+            writeln!(text, "{} {} {} {record}", record.lsn.0, record.at.offset, record.kind()).unwrap();
+            if let Some(record) = record.record() {
+                writeln!(text, "    {record:?}").unwrap();
+            }
+        }
+        other => writeln!(text, "{other:?}").unwrap(),
+    });
+    writeln!(text, "{verdict:?}").unwrap();
+    text
+}
+
+#[test]
+fn version_1_is_written_and_read_as_ever() {
+    let mut disk = MemoryDisk::new();
+    let (mut journal, _) = recover(&mut disk, small()).unwrap();
+    let mut unit = journal.begin();
+    for record in records() {
+        unit.add(&record);
+    }
+    unit.commit(Urgency::Awaited);
+    flush(&mut journal, &mut disk);
+    journal.flush_lazy();
+    flush(&mut journal, &mut disk);
+    let segment = disk.segment_mut(1).unwrap();
+    let end = segment.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    assert_eq!(hex(&segment[..end]), include_str!("../golden/journal-v1.hex"), "the format changed");
+
+    let mut golden = MemoryDisk::new();
+    golden.create(1, 4096).unwrap();
+    golden.write(1, 0, &unhex(include_str!("../golden/journal-v1.hex"))).unwrap();
+    assert_eq!(described(&mut golden), include_str!("../golden/journal-v1.txt"), "what is read changed");
+}

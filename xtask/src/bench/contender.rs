@@ -1,0 +1,107 @@
+//! A broker that is measured: started on a free port, killed at the end.
+
+use crate::broker_process::BrokerProcess;
+use crate::shell;
+use crate::stomp_client::Client;
+use std::error::Error;
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The first start of another broker may fetch it.
+const START_MAX: Duration = Duration::from_secs(600);
+
+pub(crate) struct Contender {
+    pub(crate) name: String,
+    pub(crate) stomp: SocketAddr,
+    /// From its start to its first handshake.
+    pub(crate) started_in: Duration,
+    /// Resident memory right after that. Bytes.
+    pub(crate) idle_bytes: u64,
+    pub(crate) is_java: bool,
+    process: Process,
+}
+
+enum Process {
+    Ours(BrokerProcess),
+    Script(Child),
+}
+
+impl Contender {
+    pub(crate) fn ferrymq(binary: &Path, scratch: &Path) -> Result<Self, Box<dyn Error>> {
+        let broker = BrokerProcess::start(binary, &scratch.join("ferrymq"), scratch)?;
+        Ok(Self {
+            name: "ferrymq".to_owned(),
+            stomp: broker.stomp,
+            started_in: broker.started_in,
+            idle_bytes: resident(broker.pid()),
+            is_java: false,
+            process: Process::Ours(broker),
+        })
+    }
+
+    /// The broker whose script is `bench/brokers/<name>.sh`.
+    pub(crate) fn other(name: &str, scratch: &Path) -> Result<Self, Box<dyn Error>> {
+        let script = shell::root().join("bench/brokers").join(format!("{name}.sh"));
+        if !script.is_file() {
+            return Err(format!("bench/brokers has no {name}.sh").into());
+        }
+        let stomp = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let log_path = scratch.join(format!("{name}.log"));
+        let log = File::create(&log_path)?;
+        let begin = Instant::now();
+        let mut command = Command::new("bash");
+        command.arg(script).arg(scratch.join(name)).arg(stomp.port().to_string());
+        let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let mut contender = Self {
+            name: name.to_owned(),
+            stomp,
+            started_in: Duration::ZERO,
+            idle_bytes: 0,
+            is_java: true,
+            process: Process::Script(child),
+        };
+        while Client::connect(stomp, None).is_err() {
+            if begin.elapsed() > START_MAX || contender.ended() {
+                return Err(format!("{name} does not start:\n{}", std::fs::read_to_string(&log_path)?).into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        contender.started_in = begin.elapsed();
+        contender.idle_bytes = resident(contender.pid());
+        Ok(contender)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        match &self.process {
+            Process::Ours(broker) => broker.pid(),
+            Process::Script(child) => child.id(),
+        }
+    }
+
+    fn ended(&mut self) -> bool {
+        match &mut self.process {
+            Process::Ours(broker) => !matches!(broker.ended(), Ok(None)),
+            Process::Script(child) => !matches!(child.try_wait(), Ok(None)),
+        }
+    }
+}
+
+impl Drop for Contender {
+    fn drop(&mut self) {
+        if let Process::Script(child) = &mut self.process {
+            // Already gone is as good.
+            let _gone = child.kill().and_then(|()| child.wait());
+        }
+    }
+}
+
+/// Resident memory of a process; 0 where the system does not tell.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().split(' ').next()).and_then(|number| number.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
