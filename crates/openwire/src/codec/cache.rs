@@ -4,7 +4,8 @@
 //! than [`CACHE_FREE_ENTRIES`] are left; the reader stores what it is told to. Null is an object like any other.
 
 use crate::codec::CodecError;
-use crate::codec::ids::ObjectId;
+use crate::codec::ids::{Cacheable, ObjectId};
+use crate::codec::table::Structure;
 use crate::limits::{CACHE_ENTRIES_MAX, CACHE_FREE_ENTRIES, DECODE_CACHE_BYTES_MAX};
 use std::collections::{HashMap, VecDeque};
 
@@ -77,19 +78,31 @@ fn cost(slot: &Slot) -> usize {
 #[derive(Debug)]
 pub(crate) struct EncodeCache {
     size: usize,
-    index: HashMap<Option<ObjectId>, i16>,
+    index: HashMap<ObjectId, i16>,
     /// Live entries in the order of their slots: the front one is freed next.
     oldest: VecDeque<Option<ObjectId>>,
     /// The slot given out next.
     next: usize,
     /// Entries of the frame that is being written, to take back if it cannot be.
     added: usize,
+    /// What was found last of each type, by [`memo_place`]: a connection mostly repeats itself.
+    memo: Vec<Option<(ObjectId, i16)>>,
+    /// The slot of null, which most fields of most commands are.
+    null: Option<i16>,
 }
+
+/// Type codes of cached objects have each a place of their own.
+fn memo_place(type_code: u8) -> usize {
+    usize::from(type_code) % MEMO_PLACES
+}
+
+const MEMO_PLACES: usize = 16;
 
 impl EncodeCache {
     pub(crate) fn new(size: u16) -> Self {
         let size = usize::from(size.min(CACHE_ENTRIES_MAX));
-        Self { size, index: HashMap::new(), oldest: VecDeque::new(), next: 0, added: 0 }
+        let (index, oldest) = (HashMap::new(), VecDeque::new());
+        Self { size, index, oldest, next: 0, added: 0, memo: Vec::new(), null: None }
     }
 
     /// Before each frame: frees the oldest slots.
@@ -97,14 +110,25 @@ impl EncodeCache {
         self.added = 0;
         while self.oldest.len() > self.size.saturating_sub(CACHE_FREE_ENTRIES) {
             if let Some(object) = self.oldest.pop_front() {
-                self.index.remove(&object);
+                self.forget(&object);
             }
         }
     }
 
-    /// The slot that the reader has for `object`.
-    pub(crate) fn find(&self, object: &Option<ObjectId>) -> Option<i16> {
-        self.index.get(object).copied()
+    /// The slot that the reader has for `value`.
+    pub(crate) fn find<T: Cacheable>(&mut self, value: Option<&T>) -> Option<i16> {
+        let Some(value) = value else { return self.null };
+        let place = memo_place(value.type_code());
+        if let Some(Some((object, slot))) = self.memo.get(place)
+            && value.is_object(object)
+        {
+            return Some(*slot);
+        }
+        let object = value.to_object();
+        let slot = *self.index.get(&object)?;
+        self.memo.resize(MEMO_PLACES, None);
+        self.memo[place] = Some((object, slot));
+        Some(slot)
     }
 
     /// A new slot for `object`, or −1 when all are taken.
@@ -114,7 +138,10 @@ impl EncodeCache {
         }
         let slot = i16::try_from(self.next).expect("the size of the cache is bounded by i16::MAX");
         self.next = (self.next + 1) % self.size;
-        self.index.insert(object.clone(), slot);
+        match &object {
+            None => self.null = Some(slot),
+            Some(id) => drop(self.index.insert(id.clone(), slot)),
+        }
         self.oldest.push_back(object);
         self.added += 1;
         slot
@@ -124,9 +151,22 @@ impl EncodeCache {
     pub(crate) fn abandon_frame(&mut self) {
         for _ in 0..self.added {
             let object = self.oldest.pop_back().expect("the frame's entries are the newest ones");
-            self.index.remove(&object);
+            self.forget(&object);
             self.next = (self.next + self.size - 1) % self.size;
         }
         self.added = 0;
+    }
+
+    fn forget(&mut self, object: &Option<ObjectId>) {
+        let Some(id) = object else {
+            self.null = None;
+            return;
+        };
+        self.index.remove(id);
+        if let Some(memo) = self.memo.get_mut(memo_place(Structure::type_code(id)))
+            && memo.as_ref().is_some_and(|(known, _)| known == id)
+        {
+            *memo = None;
+        }
     }
 }

@@ -102,6 +102,8 @@ pub(crate) trait Cacheable: Structure {
     fn to_object(&self) -> ObjectId;
     /// The structure, if `object` is one of its type.
     fn from_object(object: &ObjectId) -> Option<Self>;
+    /// Whether `object` is its key.
+    fn is_object(&self, object: &ObjectId) -> bool;
 }
 
 macro_rules! cacheable {
@@ -117,6 +119,10 @@ macro_rules! cacheable {
                     _ => None,
                 }
             }
+
+            fn is_object(&self, object: &ObjectId) -> bool {
+                matches!(object, ObjectId::$name(value) if value == self)
+            }
         }
     )* };
 }
@@ -130,6 +136,10 @@ impl Cacheable for ObjectId {
 
     fn from_object(object: &ObjectId) -> Option<Self> {
         Some(object.clone())
+    }
+
+    fn is_object(&self, object: &ObjectId) -> bool {
+        self == object
     }
 }
 

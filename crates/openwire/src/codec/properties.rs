@@ -9,7 +9,8 @@
 //!
 //! A message keeps its map marshalled. [`PrimitiveMap`] finds single entries without making values of the others.
 
-use crate::codec::{CodecError, text};
+use crate::codec::CodecError;
+use crate::codec::text::{self, Form};
 use crate::limits::MapLimits;
 use bytes::Bytes;
 use ferrymq_model::Value;
@@ -270,8 +271,9 @@ fn write_value(value: &Value, out: &mut Vec<u8>) -> Result<(), CodecError> {
         }
         Value::Text(value) => {
             out.push(13);
-            write_length(text::encoded_len(value), out)?;
-            text::encode(value, out);
+            let form = Form::of(value);
+            write_length(form.len(value), out)?;
+            form.write(value, out);
         }
         Value::Bytes(value) => {
             out.push(10);
@@ -304,9 +306,10 @@ fn write_length(length: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {
 
 /// Text with a length of 16 bits.
 fn write_short_text(value: &str, out: &mut Vec<u8>) -> Result<(), CodecError> {
-    let len = text::encoded_len(value);
+    let form = Form::of(value);
+    let len = form.len(value);
     let short = u16::try_from(len).map_err(|_| CodecError::TextTooLong(len))?;
     out.extend_from_slice(&short.to_be_bytes());
-    text::encode(value, out);
+    form.write(value, out);
     Ok(())
 }

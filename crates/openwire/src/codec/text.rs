@@ -16,7 +16,7 @@ const FOUR_BYTES: u8 = 0xF0;
 /// protocol.
 pub fn decode(octets: &[u8]) -> Result<Cow<'_, str>, CodecError> {
     match std::str::from_utf8(octets) {
-        Ok(text) if !octets.iter().any(|byte| *byte >= FOUR_BYTES) => Ok(Cow::Borrowed(text)),
+        Ok(text) if octets.is_ascii() || !octets.iter().any(|byte| *byte >= FOUR_BYTES) => Ok(Cow::Borrowed(text)),
         Ok(_) => Err(CodecError::Text),
         Err(_) => decode_units(octets).map(Cow::Owned),
     }
@@ -71,37 +71,55 @@ impl Units<'_> {
     }
 }
 
-/// Whether Java would mark the text as ASCII: one byte a character, and no NUL.
-#[must_use]
-pub fn is_ascii(text: &str) -> bool {
-    text.bytes().all(|byte| (1..=0x7F).contains(&byte))
+/// What Java writes for a text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    /// One byte a character and no NUL: what Java marks as ASCII. The text's own bytes.
+    Ascii,
+    /// The text's own bytes, as in plain UTF-8.
+    Plain,
+    /// Other bytes than in plain UTF-8, and how many.
+    Modified(usize),
 }
 
-/// How many bytes `text` takes.
-#[must_use]
-pub fn encoded_len(text: &str) -> usize {
-    text.bytes()
-        .map(|byte| match byte {
-            0 => 2,
-            // Two halves of three bytes for a sequence of four.
-            FOUR_BYTES..=0xFF => 3,
-            _ => 1,
-        })
-        .sum()
-}
-
-/// Appends `text`.
-pub fn encode(text: &str, out: &mut Vec<u8>) {
-    if !text.bytes().any(|byte| byte == 0 || byte >= FOUR_BYTES) {
-        out.extend_from_slice(text.as_bytes());
-        return;
-    }
-    for unit in text.encode_utf16() {
-        let low = |shift: u16| 0x80 | ((unit >> shift) & 0x3F) as u8;
-        match unit {
-            1..=0x7F => out.push(unit as u8),
-            0 | 0x80..=0x7FF => out.extend_from_slice(&[0xC0 | (unit >> 6) as u8, low(0)]),
-            0x800..=0xFFFF => out.extend_from_slice(&[0xE0 | (unit >> 12) as u8, low(6), low(0)]),
+impl Form {
+    /// The form of `text`.
+    pub(crate) fn of(text: &str) -> Self {
+        let octets = text.as_bytes();
+        let nul = octets.contains(&0);
+        if octets.is_ascii() && !nul {
+            Self::Ascii
+        } else if !nul && !octets.iter().any(|byte| *byte >= FOUR_BYTES) {
+            Self::Plain
+        } else {
+            // NUL takes two bytes; a sequence of four becomes two halves of three.
+            let more = |byte: &u8| usize::from(*byte == 0) + 2 * usize::from(*byte >= FOUR_BYTES);
+            Self::Modified(octets.len() + octets.iter().map(more).sum::<usize>())
         }
+    }
+
+    /// How many bytes `text`, whose form this is, takes.
+    pub(crate) fn len(self, text: &str) -> usize {
+        match self {
+            Self::Ascii | Self::Plain => text.len(),
+            Self::Modified(len) => len,
+        }
+    }
+
+    /// Appends `text`, whose form this is.
+    pub(crate) fn write(self, text: &str, out: &mut Vec<u8>) {
+        match self {
+            Self::Ascii | Self::Plain => out.extend_from_slice(text.as_bytes()),
+            Self::Modified(_) => text.encode_utf16().for_each(|unit| write_unit(unit, out)),
+        }
+    }
+}
+
+fn write_unit(unit: u16, out: &mut Vec<u8>) {
+    let low = |shift: u16| 0x80 | ((unit >> shift) & 0x3F) as u8;
+    match unit {
+        1..=0x7F => out.push(unit as u8),
+        0 | 0x80..=0x7FF => out.extend_from_slice(&[0xC0 | (unit >> 6) as u8, low(0)]),
+        0x800..=0xFFFF => out.extend_from_slice(&[0xE0 | (unit >> 12) as u8, low(6), low(0)]),
     }
 }

@@ -1,11 +1,12 @@
 //! Writes the fields of one frame, in tight or loose encoding.
 
+use crate::codec::CodecError;
 use crate::codec::bits::BitWriter;
 use crate::codec::cache::EncodeCache;
 use crate::codec::ids::Cacheable;
 use crate::codec::reader::{Encoding, may_embed_a_form};
 use crate::codec::table::Structure;
-use crate::codec::{CodecError, text};
+use crate::codec::text::Form;
 use crate::limits::ARRAY_ELEMENTS_MAX;
 
 /// Where a frame is written.
@@ -86,18 +87,19 @@ impl<'a> Writer<'a> {
     pub(crate) fn text(&mut self, value: Option<&str>) -> Result<(), CodecError> {
         self.boolean(value.is_some());
         let Some(value) = value else { return Ok(()) };
-        let len = text::encoded_len(value);
+        let form = Form::of(value);
+        let len = form.len(value);
         let too_long = CodecError::TextTooLong(len);
         if self.bits.is_some() {
             // Java refuses one byte earlier than its 16-bit number would.
             if len >= usize::from(i16::MAX.unsigned_abs()) {
                 return Err(too_long);
             }
-            self.boolean(text::is_ascii(value));
+            self.boolean(form == Form::Ascii);
         }
         let len = u16::try_from(len).map_err(|_| too_long)?;
         self.octets(&len.to_be_bytes());
-        text::encode(value, self.data);
+        form.write(value, self.data);
         Ok(())
     }
 
@@ -122,12 +124,12 @@ impl<'a> Writer<'a> {
 
     pub(crate) fn cached<T: Cacheable>(&mut self, value: Option<&T>) -> Result<(), CodecError> {
         let Some(cache) = &mut self.cache else { return self.nested(value) };
-        let object = value.map(T::to_object);
-        if let Some(index) = cache.find(&object) {
+        if let Some(index) = cache.find(value) {
             self.boolean(false);
             self.short(index);
             return Ok(());
         }
+        let object = value.map(T::to_object);
         if self.bits.is_none() {
             let index = cache.add(object);
             self.boolean(true);

@@ -1,4 +1,4 @@
-use super::{decode, encode, encoded_len, is_ascii};
+use super::{Form, decode};
 use crate::codec::CodecError;
 
 #[test]
@@ -12,9 +12,10 @@ fn text_goes_both_ways() {
         ("a\0\u{10FFFF}", b"a\xC0\x80\xED\xAF\xBF\xED\xBF\xBF"),
     ] {
         let mut out = Vec::new();
-        encode(text, &mut out);
+        let form = Form::of(text);
+        form.write(text, &mut out);
         assert_eq!(out, octets, "{text:?}");
-        assert_eq!(encoded_len(text), octets.len(), "{text:?}");
+        assert_eq!(form.len(text), octets.len(), "{text:?}");
         assert_eq!(decode(octets).as_deref(), Ok(text));
     }
 }
@@ -36,6 +37,7 @@ fn malformed_text_is_refused() {
 
 #[test]
 fn ascii_is_what_java_calls_so() {
-    assert!(is_ascii("") && is_ascii("a\x7F"));
-    assert!(!is_ascii("\0") && !is_ascii("é"));
+    assert_eq!([Form::of(""), Form::of("a\x7F")], [Form::Ascii; 2]);
+    assert_eq!(Form::of("é"), Form::Plain);
+    assert_eq!(Form::of("a\0b"), Form::Modified(4));
 }
