@@ -119,8 +119,15 @@ impl Broker {
         for transaction in transactions {
             self.undo_transaction(session, transaction, step);
         }
+        // A queue is looked through once, however many of its consumers leave: each look passes all that stay.
+        let mut queues: Vec<u32> = Vec::new();
         for subscription in subscriptions {
-            self.end_subscription(subscription, step);
+            queues.append(&mut self.leave_queues(subscription, step));
+        }
+        queues.sort_unstable();
+        queues.dedup();
+        for queue in queues {
+            self.dispatch(queue, step);
         }
         for destination in temporaries {
             self.kill_temporary(&destination, step);

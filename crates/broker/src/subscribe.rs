@@ -216,8 +216,15 @@ impl Broker {
         self.refresh_credit(index);
     }
 
-    /// Ends a subscription: what it did not settle goes back, except what an open transaction holds.
+    /// Ends a subscription: what it did not settle goes back, except what an open transaction holds, and to others.
     pub(crate) fn end_subscription(&mut self, index: u32, step: &mut Step<'_>) {
+        for queue in self.leave_queues(index, step) {
+            self.dispatch(queue, step);
+        }
+    }
+
+    /// Ends a subscription without giving to others what goes back. Gives the queues that may have something now.
+    pub(crate) fn leave_queues(&mut self, index: u32, step: &mut Step<'_>) -> Vec<u32> {
         self.stop_subscription(index);
         let subscription = &mut self.subscriptions[index];
         subscription.ended = true;
@@ -245,9 +252,7 @@ impl Broker {
         if self.subscriptions[index].live == 0 {
             self.subscriptions.remove(index);
         }
-        for queue in queues {
-            self.dispatch(queue, step);
-        }
+        queues
     }
 
     fn return_delivery(&mut self, index: u32, delivery: u64, step: &mut Step<'_>) {

@@ -37,9 +37,9 @@ mod send;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
-/// A message broker in one small program.
+/// A message broker that loses nothing it has confirmed. Without a command it starts, on this machine alone
 #[derive(Parser, Debug)]
-#[command(name = "ferrymq", version, about, max_term_width = 100)]
+#[command(name = "ferrymq", version, max_term_width = 100)]
 struct CommandLine {
     /// What to do; without it, `run`.
     #[command(subcommand)]

@@ -16,6 +16,12 @@ pub trait Session: Send {
     /// Turns an event into bytes (and, rarely, into requests: a refused producer is forgotten).
     fn handle(&mut self, now: Now, event: Event, requests: &mut Vec<Request>, out: &mut Outbox) -> Closing;
 
+    /// The peer will send nothing more but may still read. What it is owed so far goes out, then the session says
+    /// that it ends. Without it the connection ends with what is in the outbox.
+    fn input_ended(&mut self, _now: Now, _requests: &mut Vec<Request>, _out: &mut Outbox) -> Closing {
+        Closing::AfterFlush
+    }
+
     /// Says that `total` bytes of all ever put into the outbox have left. Deliveries that settle when written are
     /// settled here.
     fn written(&mut self, now: Now, total: u64, requests: &mut Vec<Request>);

@@ -181,6 +181,13 @@ impl ferrymq_model::Session for Session {
         closing
     }
 
+    fn input_ended(&mut self, now: Now, requests: &mut Vec<Request>, out: &mut Outbox) -> Closing {
+        let before = out.put_total();
+        let closing = self.state.input_ended(&mut Context { now, requests, out });
+        self.state.note_written(before, out, now);
+        closing
+    }
+
     fn written(&mut self, _now: Now, total: u64, requests: &mut Vec<Request>) {
         self.state.subscriptions.settle_written(total, requests);
     }

@@ -11,11 +11,21 @@ use ferrymq_model::{
 };
 use ferrymq_storage::disk::memory::MemoryDisk;
 use ferrymq_storage::{Journal, JournalOptions, journal};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// Bytes are `name=value,name=value|body`.
 #[derive(Debug)]
 struct Plain;
+
+thread_local! {
+    /// How often a selector asked a message for a property.
+    static PROPERTIES_ASKED: Cell<usize> = const { Cell::new(0) };
+}
+
+pub(crate) fn properties_asked() -> usize {
+    PROPERTIES_ASKED.get()
+}
 
 static PLAIN: Plain = Plain;
 pub(crate) static DIALECTS: Dialects = Dialects(&[&PLAIN]);
@@ -26,6 +36,7 @@ impl Dialect for Plain {
     }
 
     fn property<'m>(&self, message: &'m Message, name: &str) -> Operand<'m> {
+        PROPERTIES_ASKED.set(PROPERTIES_ASKED.get() + 1);
         let text = std::str::from_utf8(&message.bytes).unwrap();
         let properties = text.split_once('|').map_or("", |(properties, _)| properties);
         let found = properties.split(',').filter_map(|p| p.split_once('=')).find(|(known, _)| *known == name);

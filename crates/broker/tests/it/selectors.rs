@@ -1,6 +1,6 @@
 //! Selectors on queues: a consumer finds its messages, however deep they are.
 
-use crate::driver::Bench;
+use crate::driver::{Bench, properties_asked};
 use ferrymq_broker::Settings;
 use ferrymq_model::{RefusalKind, Settlement};
 
@@ -72,4 +72,25 @@ fn a_selector_that_does_not_parse_is_refused() {
             if refusal.kind == RefusalKind::InvalidSelector),
         "{events:?}"
     );
+}
+
+#[test]
+fn consumers_that_leave_do_not_make_the_others_look_through_the_queue_again() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
+    for id in 0..20 {
+        for slot in 0..2 {
+            t.subscribe_as(slot, id, "q", |s| s.selector = Some("color = 'red'".into()));
+        }
+    }
+    for _ in 0..5 {
+        t.send(0, "q", "color=blue|x");
+    }
+    let asked = properties_asked();
+    assert_eq!(asked, 5 * 40, "every consumer looks at every message once");
+    t.disconnect(1);
+    t.unsubscribe(0, 0);
+    assert_eq!(properties_asked(), asked);
+    assert_eq!(t.counts("q"), "5/0/5/0");
 }

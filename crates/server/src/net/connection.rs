@@ -11,6 +11,7 @@
 //!   above its high-water mark; above it events stay in the mailbox, where credit bounds them.
 //! - The outbox is written once per wake-up, after everything that the wake-up put into it.
 //! - An idle connection owns no buffer, and no timer: the core's tick wakes it at its deadline.
+//! - A peer that only stopped sending is answered to the end, within a bound.
 //! - The core hears of the end exactly once, whatever ends the connection.
 
 use super::detect::{self, Detected};
@@ -42,6 +43,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Bytes of a peer that broke the protocol that are read and forgotten, so that it sees why.
 const FAREWELL_BYTES_MAX: usize = 1024 * 1024;
 
+/// How long a peer that will send nothing more is still answered: what it asked, and what was on its way to it.
+const OWED: Duration = Duration::from_secs(10);
+
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -67,6 +71,8 @@ pub(crate) struct Connection {
     login_by: MonoTime,
     /// Ends the wait for a peer that takes nothing; `NEVER` while nothing waits.
     written_by: MonoTime,
+    /// Ends the answers to a peer that will send nothing more; `NEVER` while it may.
+    owed_by: MonoTime,
 }
 
 /// How far a connection is.
@@ -132,6 +138,7 @@ impl Connection {
             paused: false,
             login_by,
             written_by: NEVER,
+            owed_by: NEVER,
         };
         if let Some(protocol) = protocol {
             connection.open(protocol);
@@ -198,7 +205,8 @@ impl Connection {
                     self.receive(now, shop);
                 }
                 Read::Nothing => break,
-                Read::End | Read::Failed => {
+                Read::End => self.end_input(now, shop),
+                Read::Failed => {
                     // What came before the end still counts.
                     self.enter_from_shop(shop, context);
                     return Round::Over;
@@ -220,6 +228,7 @@ impl Connection {
     /// Whether the bytes of the peer may be read now.
     fn may_read(&self) -> bool {
         !self.paused
+            && self.owed_by == NEVER
             && self.held.is_empty()
             && self.events.is_empty()
             && self.outbox.len() < HIGH_WATER_BYTES
@@ -230,6 +239,9 @@ impl Connection {
     fn check_time(&mut self, now: Now, shop: &mut Workshop) -> Option<Round> {
         if now.mono >= self.written_by {
             self.log_peer("took nothing of what waits for it before the write-stall timeout");
+            return Some(Round::Over);
+        }
+        if now.mono >= self.owed_by {
             return Some(Round::Over);
         }
         if self.net.core.stage() >= Stage::Closing {
@@ -249,6 +261,16 @@ impl Connection {
         self.lend_output(shop);
         if let Phase::Open(session) = &mut self.phase {
             let closing = session.receive(now, &mut self.input, &mut shop.requests, &mut self.outbox);
+            self.heed(closing, now);
+        }
+    }
+
+    /// The peer shut down its side, or is gone: which of the two only writing tells.
+    fn end_input(&mut self, now: Now, shop: &mut Workshop) {
+        self.owed_by = after(now.mono, OWED);
+        self.lend_output(shop);
+        if let Phase::Open(session) = &mut self.phase {
+            let closing = session.input_ended(now, &mut shop.requests, &mut self.outbox);
             self.heed(closing, now);
         }
     }
@@ -435,7 +457,7 @@ impl Connection {
 
     /// Asks to be woken and gives buffers back. `false`: there is something to do already.
     fn rest(&mut self, shop: &mut Workshop, context: &Context<'_>, stage: Stage) -> bool {
-        let mut deadline = self.login_by.min(self.written_by);
+        let mut deadline = self.login_by.min(self.written_by).min(self.owed_by);
         match &self.phase {
             Phase::Open(session) => deadline = session.next_tick().map_or(deadline, |at| at.min(deadline)),
             Phase::Finishing(_, until) | Phase::Lingering { until, .. } => deadline = deadline.min(*until),

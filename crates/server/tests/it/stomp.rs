@@ -118,3 +118,49 @@ fn a_peer_that_vanishes_gives_its_messages_back() {
     let message = second.expect_message("again");
     assert_eq!(message.header("redelivered").as_deref(), Some("true"));
 }
+
+#[test]
+fn a_client_that_stops_sending_still_gets_what_it_is_owed() {
+    let directory = Directory::new();
+    let server = start(&directory);
+    let mut client = Client::silent(server.addresses().stomp.unwrap());
+    client.write(|out| {
+        peer::connect(out, &peer::Connect::default());
+        peer::send(out, Version::V1_2, "/queue/a")
+            .header("persistent", "true")
+            .header("receipt", "stored")
+            .text("kept");
+        peer::subscribe(out, Version::V1_2, "1", "/queue/a", "auto").end();
+        peer::send(out, Version::V1_2, "/queue/").header("receipt", "refused").text("x");
+        peer::send(out, Version::V1_2, "/queue/b").header("persistent", "true").header("receipt", "last").text("x");
+    });
+    client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut told = Vec::new();
+    while let Some(frame) = client.try_frame().unwrap() {
+        told.push((frame.command, frame.header("receipt-id").map(String::from)));
+    }
+    for owed in [
+        (Command::Connected, None),
+        (Command::Receipt, Some("stored".to_owned())),
+        (Command::Message, None),
+        (Command::Error, Some("refused".to_owned())),
+        (Command::Receipt, Some("last".to_owned())),
+    ] {
+        assert!(told.contains(&owed), "{owed:?} is not among {told:?}");
+    }
+}
+
+#[test]
+fn a_client_that_stops_sending_in_the_middle_of_a_frame_ends_its_session() {
+    let directory = Directory::new();
+    let server = start(&directory);
+    let mut leaving = Client::connect_as(server.addresses().stomp.unwrap(), Some("sensor"));
+    leaving.subscribe("/queue/a", "client");
+    leaving.write(|out| out.extend_from_slice(b"SEND\ndestination:/queue/a\n\nhal"));
+    leaving.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(leaving.last_frame().is_none());
+    // Its client id and its place among the consumers are free.
+    let mut next = Client::connect_as(server.addresses().stomp.unwrap(), Some("sensor"));
+    next.subscribe("/queue/a", "auto");
+    next.send_confirmed("/queue/b", "x", false);
+}

@@ -86,6 +86,22 @@ impl State {
             }
         }
     }
+
+    /// Nothing more comes. What was asked is answered as if by a DISCONNECT, except that deliveries go on until then.
+    pub(super) fn input_ended(&mut self, cx: &mut Context<'_>) -> Closing {
+        match self.phase {
+            Phase::Fresh | Phase::Closed => Closing::AfterFlush,
+            // Its DISCONNECT is about to be answered.
+            Phase::Ending => Closing::No,
+            Phase::Connecting | Phase::Open => match self.confirmations.expect(None, Purpose::Disconnect) {
+                Ok(confirm) => {
+                    cx.requests.push(Request::Confirm { confirm });
+                    Closing::No
+                }
+                Err(error) => self.fail(cx, &error.text, None),
+            },
+        }
+    }
 }
 
 /// The highest version that both speak. A client that names none speaks 1.0.
