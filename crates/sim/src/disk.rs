@@ -136,7 +136,12 @@ impl SimDisk {
         self.planned = Some((operation, fault));
     }
 
-    /// Plans nothing any more.
+    /// Plans nothing any more; what the disk does without a plan goes on.
+    pub fn plan_nothing(&mut self) {
+        self.planned = None;
+    }
+
+    /// Plans nothing any more and reads whole.
     pub fn heal(&mut self) {
         self.planned = None;
         self.short_reads = false;

@@ -60,6 +60,12 @@ fn simpler(plan: &Plan) -> Vec<Plan> {
     if plan.disk_errors {
         plans.push(Plan { disk_errors: false, ..plan.clone() });
     }
+    if plan.stomp {
+        plans.push(Plan { stomp: false, ..plan.clone() });
+    }
+    if plan.short_reads {
+        plans.push(Plan { short_reads: false, ..plan.clone() });
+    }
     if plan.cuts {
         plans.push(Plan { cuts: false, ..plan.clone() });
     }

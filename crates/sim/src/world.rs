@@ -2,6 +2,7 @@
 
 mod drain;
 mod life;
+mod wired;
 
 use crate::client::{Client, ROLES};
 use crate::content::PLAIN;
@@ -9,6 +10,7 @@ use crate::disk::SimDisk;
 use crate::oracle::{Oracle, Promise, Rules, Taken, Violation};
 use crate::planted::{Bug, Planted};
 use crate::random::Random;
+use crate::wire::{WIRE_SLOTS_FROM, WIRES, Wire};
 use ferrymq_model::{Dialect, Dialects, Event, MonoTime, Now, Request, SessionId, WallTime};
 use ferrymq_node::{Effects, Fetch, Input, Node, Settings};
 use ferrymq_storage::journal::{SEGMENT_BYTES_MIN, perform, read_message};
@@ -16,7 +18,8 @@ use ferrymq_storage::{Batch, DiskError, JournalOptions};
 
 /// Every dialect of a simulation.
 pub const DIALECTS: Dialects = Dialects(&DIALECT_LIST);
-static DIALECT_LIST: [&'static dyn Dialect; 1] = [&PLAIN];
+static DIALECT_LIST: [&'static dyn Dialect; 4] =
+    [&PLAIN, &ferrymq_stomp::STOMP_1_0, &ferrymq_stomp::STOMP_1_1, &ferrymq_stomp::STOMP_1_2];
 
 /// Lines of the trace that are kept: the end of the story is what matters.
 const TRACE_LINES_MAX: usize = 4000;
@@ -36,6 +39,10 @@ pub struct Plan {
     pub disk_errors: bool,
     /// Whether connections break.
     pub cuts: bool,
+    /// Whether some clients speak STOMP.
+    pub stomp: bool,
+    /// Whether the disk at times reads less than was asked.
+    pub short_reads: bool,
     /// A bug to plant.
     pub bug: Option<Bug>,
     /// Whether to tell the story.
@@ -53,6 +60,8 @@ impl Plan {
             restarts: true,
             disk_errors: true,
             cuts: true,
+            stomp: seed.is_multiple_of(3),
+            short_reads: seed.is_multiple_of(4),
             bug: None,
             trace: false,
         }
@@ -95,6 +104,7 @@ pub struct World {
     oracle: Oracle,
     planted: Planted,
     clients: Vec<Client>,
+    wires: Vec<Wire>,
     now: Now,
     batch: Option<(Batch, Taken)>,
     fetches: Vec<Fetch>,
@@ -132,6 +142,9 @@ impl World {
         let mut disk = SimDisk::new(random.fork());
         let planted = Planted::new(plan.bug, random.fork());
         disk.plant(planted.disk_defect());
+        disk.set_short_reads(plan.short_reads);
+        let wires = if plan.stomp { WIRES } else { 0 };
+        let wires = (0..wires).map(|at| Wire::new(WIRE_SLOTS_FROM + at, random.fork())).collect();
         let clients = ROLES.iter().zip(0_u32..).map(|(role, slot)| Client::new(*role, slot, random.fork())).collect();
         Self {
             plan,
@@ -143,6 +156,7 @@ impl World {
             oracle: Oracle::new(rules),
             planted,
             clients,
+            wires,
             now: Now { wall: WallTime(1_000_000), mono: MonoTime(0) },
             batch: None,
             fetches: Vec::new(),
@@ -230,6 +244,8 @@ impl World {
                 && client.session() == session
             {
                 client.incoming.push_back(event);
+            } else if let Some(wire) = self.wire_of(session) {
+                wire.events.push_back(event);
             }
         }
     }
@@ -264,6 +280,7 @@ impl World {
         self.note(|| format!("the disk fails: {error}"));
         self.store_failed = true;
         self.oracle.store_failed();
+        self.wires.iter_mut().for_each(|wire| wire.excuse(true));
         self.input(Input::StoreFailed);
     }
 

@@ -204,7 +204,9 @@ impl Oracle {
         let store = self.store_mut(key);
         store.listens = leaves.to_vec();
         store.wish = chosen;
-        if is_new || store.existence == Existence::Uncertain {
+        // Its deletion may be on the way, asked by a session that went without the answer: this one comes after it.
+        let returns = std::mem::replace(&mut store.deleting, false);
+        if is_new || returns || store.existence == Existence::Uncertain {
             store.existence = Existence::Certain;
             store.pending = Some(operation);
         }

@@ -128,6 +128,8 @@ impl Oracle {
         for at in 0..self.operations.len() {
             self.made_durable(OperationId(at));
         }
+        // A deletion whose session went before its confirmation is as durable as everything else.
+        self.stores.retain(|_, store| !store.deleting);
         self.flushed_step = self.step;
         self.marked_step = self.step + 1;
         self.crashed();

@@ -23,6 +23,7 @@ impl World {
         self.note(|| "everything heals".to_owned());
         self.disk.heal();
         self.plan.restarts = false;
+        self.end_wires();
         if !self.store_failed {
             self.satisfy_listeners();
         }
@@ -69,7 +70,7 @@ impl World {
     }
 
     /// Everything that waits is written and read.
-    fn pump(&mut self) {
+    pub(super) fn pump(&mut self) {
         for _ in 0..1000 {
             if self.fetches.is_empty() {
                 break;
@@ -170,7 +171,7 @@ impl Drained {
             subscription,
             address: Arc::new(Address { leaves: vec![leaf] }),
             selector: None,
-            selector_converts_text: false,
+            selector_converts_text: true,
             mode,
             settles: Settles::WhenAcknowledged,
             prefetch: 100,

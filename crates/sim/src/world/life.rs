@@ -54,6 +54,9 @@ impl World {
     }
 
     fn happen(&mut self) {
+        if !self.wires.is_empty() && self.random.percent(35) {
+            self.wire_happens();
+        }
         match self.random.below(1000) {
             0..380 => self.client_acts(),
             380..660 => self.client_reaches_node(),
@@ -212,6 +215,9 @@ impl World {
                 self.disconnect(at);
             }
         }
+        for at in 0..self.wires.len() {
+            self.cut_wire(at);
+        }
         self.tick(100);
         for _ in 0..10 {
             self.take_batch();
@@ -241,6 +247,10 @@ impl World {
         for client in &mut self.clients {
             client.cut();
         }
+        for wire in &mut self.wires {
+            wire.cut();
+            wire.excuse(false);
+        }
     }
 
     /// Starts the node; a power cut may interrupt that too.
@@ -258,7 +268,7 @@ impl World {
                 Ok(node) => {
                     self.note(|| "the node is up".to_owned());
                     if !self.ends_with_power {
-                        self.disk.heal();
+                        self.disk.plan_nothing();
                     }
                     self.node = Some(node);
                     return self.planted.restarted();
