@@ -91,7 +91,10 @@ pub struct Broker {
     pub(crate) unfinished: Vec<u32>,
     /// Queues that got messages back from subscriptions that had ended.
     pub(crate) returned: Vec<u32>,
+    /// Bytes of messages that queues and durable subscriptions keep in memory.
     pub(crate) memory: usize,
+    /// Bytes of messages of topics that subscriptions hold, counted for each. They stop no producer.
+    pub(crate) live_memory: usize,
     pub(crate) transactions_bytes: usize,
     /// Numbers the held settlements of all transactions.
     pub(crate) holds: u64,
@@ -133,6 +136,7 @@ impl Broker {
             unfinished: Vec::new(),
             returned: Vec::new(),
             memory: 0,
+            live_memory: 0,
             transactions_bytes: 0,
             holds: 0,
             paused: Vec::new(),

@@ -27,7 +27,7 @@ impl Broker {
             sessions: self.sessions_open,
             subscriptions: count(open),
             destinations: count(self.places.len()),
-            memory_bytes: self.memory as u64,
+            memory_bytes: (self.memory + self.live_memory) as u64,
             memory_limit_bytes: self.settings.memory_limit_bytes as u64,
             enqueued: self.enqueued,
             dequeued: self.dequeued,
@@ -47,6 +47,8 @@ impl Broker {
                     let mut row = self.row(destination.kind, &destination.name, &topic.counters);
                     row.consumers = count(topic.subscribers.len());
                     row.memory_bytes = topic.memory as u64;
+                    let limit = self.settings.subscription_memory_limit_bytes.saturating_mul(topic.subscribers.len());
+                    row.memory_limit_bytes = limit as u64;
                     row
                 }
             };

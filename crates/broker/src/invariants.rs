@@ -12,13 +12,13 @@ impl Broker {
     /// # Panics
     /// If something does not hold, with what.
     pub fn check_invariants(&self) {
-        let mut memory = 0;
+        let (mut memory, mut live) = (0, 0);
         for (index, queue) in self.queues.iter() {
             memory += queue.memory;
             self.check_queue(index);
         }
         for (index, topic) in self.topics.iter() {
-            memory += topic.memory;
+            live += topic.memory;
             let mut bytes = 0;
             for (_, subscription) in self.subscriptions.iter() {
                 let pending = subscription.pending.iter().filter(|pending| pending.topic == index);
@@ -29,7 +29,9 @@ impl Broker {
             }
             assert_eq!(topic.memory, bytes, "memory of {}", topic.destination);
         }
-        assert_eq!(self.memory, memory, "memory of the broker");
+        assert_eq!((self.memory, self.live_memory), (memory, live), "memory of the broker, of topics");
+        let held: usize = self.subscriptions.iter().map(|(_, subscription)| subscription.held_bytes).sum();
+        assert_eq!(held, live, "bytes that topic subscriptions hold");
         for (index, _) in self.subscriptions.iter() {
             self.check_subscription(index);
         }

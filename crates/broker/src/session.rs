@@ -40,8 +40,6 @@ pub(crate) enum Full {
     Broker,
     /// A queue.
     Queue(u32),
-    /// A topic.
-    Topic(u32),
 }
 
 impl Broker {

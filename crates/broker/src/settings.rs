@@ -5,9 +5,10 @@ use std::sync::Arc;
 /// What may be set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// Messages that all destinations together keep in memory before every producer waits. Bytes.
+    /// Messages that all queues and durable subscriptions together keep in memory before every producer waits. Bytes.
+    /// Topic subscriptions hold up to half as many besides, and lose messages beyond that.
     pub memory_limit_bytes: usize,
-    /// Messages that one destination keeps in memory before its producers wait. Bytes.
+    /// Messages that one queue or durable subscription keeps in memory before its producers wait. Bytes.
     pub destination_memory_limit_bytes: usize,
     /// How often a message is delivered again before it is dead: 6 means seven deliveries.
     pub redeliveries_max: u32,
@@ -15,6 +16,8 @@ pub struct Settings {
     pub dead_letter_queue: Arc<str>,
     /// Messages that may wait for a topic subscriber beyond its prefetch before its oldest are dropped.
     pub pending_limit: u32,
+    /// Topic messages that one subscription holds, waiting or not settled, before it loses some. Bytes.
+    pub subscription_memory_limit_bytes: usize,
     /// Whether a message of a higher priority overtakes the others of its queue.
     pub prioritized: bool,
     /// Destinations, durable subscriptions included, that may exist at a time.
@@ -33,6 +36,7 @@ impl Default for Settings {
             redeliveries_max: 6,
             dead_letter_queue: Arc::from("ActiveMQ.DLQ"),
             pending_limit: 1000,
+            subscription_memory_limit_bytes: 8 * 1024 * 1024,
             prioritized: true,
             destinations_max: 100_000,
             expirations_per_tick_max: 1000,

@@ -94,7 +94,7 @@ impl Broker {
                     Settlement::Poisoned(cause) => self.poisoned(queue, &item, cause, step),
                 }
             }
-            Source::Topic(topic) => self.apply_to_topic(subscription, topic, item, settlement, step),
+            Source::Topic(topic) => self.apply_to_topic(subscription, topic, item, settlement),
             Source::Browse => {}
         }
     }
@@ -113,14 +113,7 @@ impl Broker {
         self.release_queue_memory(queue, item.resident(), step);
     }
 
-    fn apply_to_topic(
-        &mut self,
-        subscription: u32,
-        topic: u32,
-        mut item: Item,
-        settlement: &Settlement,
-        step: &mut Step<'_>,
-    ) {
+    fn apply_to_topic(&mut self, subscription: u32, topic: u32, mut item: Item, settlement: &Settlement) {
         let counters = &mut self.topics[topic].counters;
         match settlement {
             Settlement::Consumed | Settlement::Delivered => {
@@ -145,7 +138,7 @@ impl Broker {
                 self.topics[topic].counters.dead_lettered += u64::from(buried);
             }
         }
-        self.release_topic_memory(topic, item.size as usize, step);
+        self.release_live(subscription, topic, item.size as usize);
     }
 
     /// Goes on delivering to a subscription whose credit or sources changed.

@@ -79,6 +79,7 @@ impl Broker {
             browse: None,
             pending: VecDeque::new(),
             pending_limit,
+            held_bytes: 0,
         });
         self.asking(session).subscriptions.insert(id.0, index);
         self.attach(index, &subscribe.mode);
@@ -243,7 +244,7 @@ impl Broker {
         }
         self.patterns.retain(|pattern| *pattern != index);
         for waiting in pending {
-            self.release_topic_memory(waiting.topic, waiting.item.size as usize, step);
+            self.release_live(index, waiting.topic, waiting.item.size as usize);
         }
         let base = self.subscriptions[index].first_delivery;
         for offset in (0..self.subscriptions[index].unsettled.len()).rev() {
@@ -295,7 +296,11 @@ impl Broker {
                 let position = usize::try_from(position).expect("an unsettled delivery is in memory");
                 let unsettled = &subscription.unsettled[position];
                 if unsettled.source == source && unsettled.status != Status::Settled {
-                    subscription.settle_at(position);
+                    let (source, item) = subscription.settle_at(position);
+                    match source {
+                        Source::Topic(topic) => self.release_live(index, topic, item.size as usize),
+                        Source::Queue(_) | Source::Browse => {}
+                    }
                 }
             }
             let subscription = &self.subscriptions[index];

@@ -57,6 +57,8 @@ pub(crate) struct Subscription {
     pub(crate) pending: VecDeque<Pending>,
     /// How many may.
     pub(crate) pending_limit: u32,
+    /// Bytes of topic messages that it has not settled or that wait for it.
+    pub(crate) held_bytes: usize,
 }
 
 /// A topic message that waits for its subscriber.

@@ -91,11 +91,9 @@ impl Broker {
                 self.remove_queue(queue);
             }
             Place::Topic(topic) => {
-                self.resume(Full::Topic(topic), step);
                 if self.topics[topic].memory > 0 {
                     self.forget_source(Source::Topic(topic));
                 }
-                self.memory -= self.topics[topic].memory;
                 self.topics.remove(topic);
             }
         }

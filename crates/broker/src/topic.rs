@@ -2,7 +2,6 @@
 
 use crate::broker::{Broker, Place, Step};
 use crate::queue::{Counters, Item, Role};
-use crate::session::Full;
 use crate::subscription::{Pending, Source};
 use ferrymq_model::request::Settles;
 use ferrymq_model::{Destination, Message, SessionId};
@@ -22,8 +21,6 @@ pub(crate) struct Topic {
     pub(crate) durables: Vec<u32>,
     /// Bytes on their way to subscribers, counted for each.
     pub(crate) memory: usize,
-    /// Sessions that wait for memory here.
-    pub(crate) paused: Vec<SessionId>,
     /// Counters.
     pub(crate) counters: Counters,
 }
@@ -37,7 +34,6 @@ impl Topic {
             subscribers: Vec::new(),
             durables: Vec::new(),
             memory: 0,
-            paused: Vec::new(),
             counters: Counters::default(),
         }
     }
@@ -69,7 +65,7 @@ impl Broker {
         let expired = item.is_expired(step.now.wall);
         let subscribers = std::mem::take(&mut self.topics[topic].subscribers);
         let mut own: Option<Arc<Message>> = None;
-        let mut added = 0;
+        let (room_max, crowded) = (self.settings.subscription_memory_limit_bytes, self.live_memory_max());
         for &index in &subscribers {
             let subscription = &mut self.subscriptions[index];
             if subscription.no_local && subscription.session == from {
@@ -78,41 +74,45 @@ impl Broker {
             if subscription.selector.as_ref().is_some_and(|selector| !selector.matches(message, 0)) {
                 continue;
             }
+            if expired {
+                continue;
+            }
+            let size = item.size as usize;
+            let roomy = self.live_memory < crowded && subscription.has_room(size, room_max);
+            if !roomy && !self.make_room(index, topic, size) {
+                continue;
+            }
+            let subscription = &mut self.subscriptions[index];
+            subscription.held_bytes += size;
+            self.live_memory += size;
+            self.topics[topic].memory += size;
             let passing = subscription.settles == Settles::WhenWritten;
-            if !held && !expired && subscription.has_credit() && subscription.pending.is_empty() {
+            if !held && subscription.has_credit() && subscription.pending.is_empty() {
                 let kept = if passing {
                     Item { leaf: item.leaf.clone(), message: Some(Arc::clone(message)), ..*item }
                 } else {
                     let own = own.get_or_insert_with(|| Arc::new(message.detached()));
                     Item { leaf: item.leaf.clone(), message: Some(Arc::clone(own)), ..*item }
                 };
-                added += kept.size as usize;
                 subscription.deliver(Source::Topic(topic), kept, passing, step.out);
                 if subscription.window >= subscription.prefetch {
                     self.refresh_credit(index);
                 }
                 continue;
             }
-            if expired {
-                continue;
-            }
             let own = own.get_or_insert_with(|| Arc::new(message.detached()));
             let kept = Item { leaf: item.leaf.clone(), message: Some(Arc::clone(own)), lsn, ..*item };
-            self.topics[topic].memory += kept.size as usize;
-            self.memory += kept.size as usize;
             subscription.pending.push_back(Pending { topic, item: kept });
             if held {
                 self.held_subscriptions.push_back((lsn, index));
             }
             if subscription.pending.len() > subscription.pending_limit as usize {
-                self.drop_oldest(index, step);
+                self.drop_oldest(index);
             }
         }
         let topic = &mut self.topics[topic];
         topic.subscribers = subscribers;
-        topic.memory += added;
         topic.counters.enqueued += 1;
-        self.memory += added;
         self.enqueued += 1;
     }
 
@@ -130,7 +130,7 @@ impl Broker {
             let Pending { topic, item } = subscription.pending.pop_front().expect("there is a front");
             if item.is_expired(step.now.wall) {
                 self.topics[topic].counters.expired += 1;
-                self.release_topic_memory(topic, item.size as usize, step);
+                self.release_live(index, topic, item.size as usize);
                 continue;
             }
             let passing = subscription.settles == Settles::WhenWritten;
@@ -138,17 +138,11 @@ impl Broker {
         }
     }
 
-    /// Gives memory of a topic back and lets its producers go on when there is enough.
-    pub(crate) fn release_topic_memory(&mut self, topic: u32, bytes: usize, step: &mut Step<'_>) {
-        self.memory -= bytes;
-        let known = &mut self.topics[topic];
-        known.memory -= bytes;
-        if !known.paused.is_empty() {
-            self.resume_if_free(Full::Topic(topic), step);
-        }
-        if !self.paused.is_empty() {
-            self.resume_if_free(Full::Broker, step);
-        }
+    /// A subscription no longer holds a message of a topic.
+    pub(crate) fn release_live(&mut self, subscription: u32, topic: u32, bytes: usize) {
+        self.subscriptions[subscription].held_bytes -= bytes;
+        self.topics[topic].memory -= bytes;
+        self.live_memory -= bytes;
     }
 
     /// Gives a new topic the subscriptions whose patterns cover it.

@@ -66,6 +66,7 @@ fn settings(config: &Config) -> Settings {
         destination_memory_limit_bytes: config.memory.destination_limit.bytes(),
         redeliveries_max: config.redelivery.redeliveries_max,
         dead_letter_queue: Arc::from(config.dead_letter.queue.as_str()),
+        subscription_memory_limit_bytes: config.memory.topic_subscription_limit.bytes(),
         pending_limit: config.memory.topic_pending_max,
         ..Settings::default()
     }

@@ -1,4 +1,5 @@
-//! Producers wait while a place they send to is full: the broker's memory, a queue's or a topic's.
+//! Producers wait while a place they send to is full: the broker's memory or a queue's. Topics stop nobody:
+//! their subscriptions lose messages instead.
 
 use crate::broker::{Broker, Place, Step};
 use crate::session::Full;
@@ -10,12 +11,13 @@ const RESUME_PERCENT: usize = 70;
 impl Broker {
     /// Pauses a session if the place it sent to is full.
     pub(crate) fn pause_if_full(&mut self, session: SessionId, place: Place, step: &mut Step<'_>) {
-        let (memory, full) = match place {
-            Place::Queue(queue) => (self.queues[queue].memory, Full::Queue(queue)),
-            Place::Topic(topic) => (self.topics[topic].memory, Full::Topic(topic)),
-        };
-        if memory >= self.settings.destination_memory_limit_bytes {
-            self.pause(session, full, step);
+        match place {
+            Place::Queue(queue) => {
+                if self.queues[queue].memory >= self.settings.destination_memory_limit_bytes {
+                    self.pause(session, Full::Queue(queue), step);
+                }
+            }
+            Place::Topic(_) => {}
         }
     }
 
@@ -37,7 +39,6 @@ impl Broker {
         let (memory, limit) = match full {
             Full::Broker => (self.memory, self.settings.memory_limit_bytes),
             Full::Queue(queue) => (self.queues[queue].memory, self.settings.destination_memory_limit_bytes),
-            Full::Topic(topic) => (self.topics[topic].memory, self.settings.destination_memory_limit_bytes),
         };
         if memory <= limit / 100 * RESUME_PERCENT {
             self.resume(full, step);
@@ -77,7 +78,6 @@ impl Broker {
         match full {
             Full::Broker => &mut self.paused,
             Full::Queue(queue) => &mut self.queues[queue].paused,
-            Full::Topic(topic) => &mut self.topics[topic].paused,
         }
     }
 }

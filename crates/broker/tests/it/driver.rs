@@ -261,6 +261,13 @@ impl Bench {
         self.ask(slot, Request::Unsubscribe { subscription: SubscriptionId(id), confirm: None });
     }
 
+    /// Bytes that the broker says it holds.
+    pub(crate) fn broker_memory(&self) -> u64 {
+        let report = self.broker.inspect(&Query::Broker, &self.journal);
+        let Report::Broker(report) = report else { panic!("asked for the broker") };
+        report.memory_bytes
+    }
+
     pub(crate) fn settle(&mut self, slot: u32, id: u32, delivery: u64, settlement: Settlement) {
         self.settle_in(slot, id, Deliveries::One(DeliveryId(delivery)), settlement, None, None);
     }

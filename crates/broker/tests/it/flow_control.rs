@@ -2,8 +2,8 @@
 
 use crate::driver::{Bench, token};
 use ferrymq_broker::Settings;
-use ferrymq_model::event::Report;
-use ferrymq_model::{Deliveries, DeliveryId, Query, Settlement};
+use ferrymq_model::request::Settles;
+use ferrymq_model::{Deliveries, DeliveryId, Settlement};
 
 fn small() -> Bench {
     Bench::with(Settings { destination_memory_limit_bytes: 10_000, ..Settings::default() })
@@ -30,16 +30,86 @@ fn a_producer_waits_for_a_full_queue_until_seventy_percent() {
     assert_eq!(t.events(), "0 resume");
 }
 
-#[test]
-fn a_topic_with_a_subscriber_that_does_not_read_makes_its_producer_wait() {
-    let mut t = small();
+const STUCK_LIMIT: usize = 64 * 1024;
+
+/// One session that never settles beside one that always does; the producer sends 1 KiB messages beyond every limit.
+fn flood(stuck: u32, change: impl Fn(&mut ferrymq_model::Subscribe), settings: Settings) -> Bench {
+    let limit = settings.memory_limit_bytes as u64;
+    let mut t = Bench::with(settings);
     t.connect(0);
     t.connect(1);
-    t.subscribe(1, 1, "topic://t");
-    t.send(0, "topic://t", &"x".repeat(10_000));
-    assert!(t.events().ends_with("0 pause"));
-    t.disconnect(1);
-    assert_eq!(t.events(), "0 resume");
+    t.subscribe_as(1, 1, "topic://t", |s| s.settles = Settles::WhenWritten);
+    for slot in 2..2 + stuck {
+        t.connect(slot);
+        t.subscribe_as(slot, 1, "topic://t", &change);
+    }
+    for number in 1..=1000 {
+        t.send(0, "topic://t", &format!("{number:01000}"));
+        let events = t.events();
+        assert!(!events.contains("pause"), "message {number} made its producer wait");
+        assert!(
+            events.contains(&format!("1 s1 #{number} {number:01000}")),
+            "message {number} did not reach the fast one"
+        );
+        t.settle_in(1, 1, Deliveries::Through(DeliveryId(number)), Settlement::Consumed, None, None);
+        assert!(t.broker_memory() <= limit, "{} bytes after message {number}", t.broker_memory());
+    }
+    t
+}
+
+fn tight() -> Settings {
+    Settings {
+        memory_limit_bytes: 1024 * 1024,
+        destination_memory_limit_bytes: 10_000,
+        subscription_memory_limit_bytes: STUCK_LIMIT,
+        ..Settings::default()
+    }
+}
+
+#[test]
+fn a_topic_subscriber_that_never_reads_loses_messages_and_disturbs_nobody() {
+    let mut t = flood(1, |_| {}, tight());
+    let held = t.broker_memory();
+    assert!(held > 60 * 1024 && held <= STUCK_LIMIT as u64, "{held}");
+    t.disconnect(2);
+    assert_eq!(t.broker_memory(), 0);
+}
+
+#[test]
+fn a_topic_subscriber_that_comes_back_finds_the_newest_that_waited() {
+    let mut t = flood(1, |s| s.prefetch = 1, tight());
+    t.settle(2, 1, 1, Settlement::Consumed);
+    let delivered = t.events();
+    let oldest: u64 = delivered.trim_start_matches("2 s1 #2 ").parse().unwrap();
+    assert!(oldest > 940, "{oldest}");
+    for number in oldest..=1000 {
+        t.settle_in(2, 1, Deliveries::Through(DeliveryId(number - oldest + 2)), Settlement::Consumed, None, None);
+    }
+    assert!(t.events().ends_with(&format!("{:01000}", 1000)));
+    assert_eq!(t.broker_memory(), 0);
+}
+
+#[test]
+fn topic_subscribers_that_never_read_share_what_all_may_hold() {
+    for prefetch in [1, 1000] {
+        let settings = Settings { subscription_memory_limit_bytes: 8 * 1024 * 1024, ..tight() };
+        let t = flood(20, |s| s.prefetch = prefetch, settings);
+        assert!(t.broker_memory() >= 400 * 1024, "{}", t.broker_memory());
+    }
+}
+
+#[test]
+fn a_topic_message_larger_than_the_limit_reaches_who_holds_nothing() {
+    let mut t = Bench::with(tight());
+    t.connect(0);
+    t.subscribe(0, 1, "topic://t");
+    t.send(0, "topic://t", &"x".repeat(2 * STUCK_LIMIT));
+    assert!(t.events().starts_with("0 s1 #1 xxx"));
+    t.send(0, "topic://t", "y");
+    assert_eq!(t.events(), "");
+    t.settle(0, 1, 1, Settlement::Consumed);
+    t.send(0, "topic://t", "z");
+    assert_eq!(t.events(), "0 s1 #2 z");
 }
 
 #[test]
@@ -51,8 +121,7 @@ fn durable_messages_leave_memory_and_come_back_in_order() {
         t.flush();
     }
     assert!(!t.events().contains("pause"));
-    let Report::Broker(report) = t.broker.inspect(&Query::Broker, &t.journal) else { panic!("asked for the broker") };
-    assert!(report.memory_bytes < 8_000, "{}", report.memory_bytes);
+    assert!(t.broker_memory() < 8_000, "{}", t.broker_memory());
     t.subscribe_as(0, 1, "q", |s| s.prefetch = 7);
     let mut expected = 0;
     while expected < 300 {

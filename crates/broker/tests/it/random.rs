@@ -143,6 +143,7 @@ fn run(seed: u64) {
     let mut t = Bench::with(Settings {
         memory_limit_bytes: 20_000,
         destination_memory_limit_bytes: 5_000,
+        subscription_memory_limit_bytes: 3_000,
         redeliveries_max: 2,
         destinations_max: 12,
         expirations_per_tick_max: 3,

@@ -63,8 +63,10 @@ pub struct Broker {
 pub struct Memory {
     /// Messages of the whole broker.
     pub limit: Size,
-    /// Messages of one destination.
+    /// Messages of one queue or durable subscription.
     pub destination_limit: Size,
+    /// Messages that one topic subscription holds, waiting or not acknowledged, before it loses some.
+    pub topic_subscription_limit: Size,
     /// Messages that wait for a slow topic subscriber beyond its prefetch.
     pub topic_pending_max: u32,
 }
@@ -193,7 +195,12 @@ impl Default for Broker {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { limit: Size::mebibytes(256), destination_limit: Size::mebibytes(32), topic_pending_max: 1000 }
+        Self {
+            limit: Size::mebibytes(256),
+            destination_limit: Size::mebibytes(32),
+            topic_subscription_limit: Size::mebibytes(8),
+            topic_pending_max: 1000,
+        }
     }
 }
 
