@@ -181,6 +181,9 @@ impl Broker {
         if must_store && self.failed {
             return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
         }
+        if must_store && journal.as_ref().is_some_and(|journal| journal.is_short_of_space()) {
+            return Err(no_space());
+        }
         for (_, queue, sequence) in &mut queues {
             *sequence = self.queues[*queue].take_sequence();
         }
@@ -287,6 +290,12 @@ impl Broker {
         self.stores.insert(store.0, queue);
         store
     }
+}
+
+/// The answer to persistent messages while the disk has no room for them. Settlements still find some, and make room.
+pub(crate) fn no_space() -> Refusal {
+    let text = "the disk is full: no persistent message is taken until there is room again";
+    refusal(RefusalKind::LimitReached, text)
 }
 
 /// Whether an address keeps its limits.

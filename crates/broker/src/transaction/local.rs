@@ -6,7 +6,7 @@
 //! durable.
 
 use crate::broker::{Broker, Step, refusal};
-use crate::router::{Leaf, Planned, Route};
+use crate::router::{Leaf, Planned, Route, no_space};
 use crate::session::Full;
 use crate::settle::bounds;
 use crate::slab::Key;
@@ -16,7 +16,7 @@ use ferrymq_model::{
     Address, Deliveries, DeliveryMode, Message, ProducerId, Refusal, RefusalKind, SessionId, Settlement,
     SubscriptionId, Token, TransactionId,
 };
-use ferrymq_storage::{Lsn, Urgency};
+use ferrymq_storage::{Journal, Lsn, Urgency};
 use std::sync::Arc;
 
 /// An open transaction.
@@ -178,7 +178,7 @@ impl Broker {
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
-        let sent = match self.check_commit(session, transaction) {
+        let sent = match self.check_commit(session, transaction, step.journal) {
             Err(refusal) => return self.refuse(session, confirm, refusal, step),
             Ok(sent) => sent,
         };
@@ -208,7 +208,12 @@ impl Broker {
     }
 
     /// Whether a transaction can commit, and where each of its sends goes.
-    fn check_commit(&mut self, session: SessionId, transaction: TransactionId) -> Result<Vec<Sent>, Refusal> {
+    fn check_commit(
+        &mut self,
+        session: SessionId,
+        transaction: TransactionId,
+        journal: &Journal,
+    ) -> Result<Vec<Sent>, Refusal> {
         let Some(open) = self.asking(session).transactions.get(&transaction.0) else {
             return Err(unknown(transaction));
         };
@@ -217,6 +222,9 @@ impl Broker {
         let persistent = sends.iter().any(|(_, message)| message.header.mode == DeliveryMode::Persistent);
         if self.failed && (persistent || dead || !open_is_empty(self.session(session), transaction)) {
             return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
+        }
+        if persistent && journal.is_short_of_space() {
+            return Err(no_space());
         }
         let mut sent: Vec<Sent> = Vec::with_capacity(sends.len());
         let mut last: Option<(Arc<Address>, Arc<[Leaf]>)> = None;

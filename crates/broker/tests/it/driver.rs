@@ -10,8 +10,12 @@ use ferrymq_model::{
     Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime,
 };
 use ferrymq_storage::disk::memory::MemoryDisk;
+<<<<<<< HEAD
 use ferrymq_storage::{Journal, JournalOptions, journal};
 use std::cell::Cell;
+=======
+use ferrymq_storage::{Disk, DiskError, Journal, JournalOptions, journal};
+>>>>>>> broker
 use std::sync::Arc;
 
 /// Bytes are `name=value,name=value|body`.
@@ -58,6 +62,8 @@ pub(crate) struct Bench {
     sent: u64,
     /// Whether paged-out messages come back at once.
     pub(crate) fetches: bool,
+    /// Whether the disk says that it has no room for another segment.
+    pub(crate) short_of_space: bool,
     pub(crate) fetched: usize,
 }
 
@@ -95,6 +101,46 @@ pub(crate) fn subscribe(id: u32, to: &str) -> Subscribe {
     }
 }
 
+/// A disk in memory that says whether it is short of space.
+struct SmallDisk<'a> {
+    disk: &'a mut MemoryDisk,
+    short_of_space: bool,
+}
+
+impl Disk for SmallDisk<'_> {
+    fn list(&mut self) -> Result<Vec<u32>, DiskError> {
+        self.disk.list()
+    }
+
+    fn create(&mut self, segment: u32, size: u64) -> Result<(), DiskError> {
+        self.disk.create(segment, size)
+    }
+
+    fn write(&mut self, segment: u32, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        self.disk.write(segment, offset, bytes)
+    }
+
+    fn sync(&mut self, segment: u32) -> Result<(), DiskError> {
+        self.disk.sync(segment)
+    }
+
+    fn read(&self, segment: u32, offset: u64, into: &mut [u8]) -> Result<usize, DiskError> {
+        self.disk.read(segment, offset, into)
+    }
+
+    fn size(&self, segment: u32) -> Result<u64, DiskError> {
+        self.disk.size(segment)
+    }
+
+    fn delete(&mut self, segment: u32) -> Result<(), DiskError> {
+        self.disk.delete(segment)
+    }
+
+    fn is_short_of_space(&self) -> bool {
+        self.short_of_space
+    }
+}
+
 fn recover(disk: &mut MemoryDisk, settings: &Settings, now: Now) -> (Broker, Journal) {
     let mut broker = Broker::new(settings.clone());
     let options = JournalOptions { segment_bytes: 1 << 20, ..JournalOptions::default() };
@@ -116,7 +162,18 @@ impl Bench {
         let now = Now { wall: WallTime(1_000_000), mono: MonoTime(0) };
         let mut disk = MemoryDisk::new();
         let (broker, journal) = recover(&mut disk, &settings, now);
-        Self { broker, journal, disk, out: Effects::default(), now, settings, sent: 0, fetches: true, fetched: 0 }
+        Self {
+            broker,
+            journal,
+            disk,
+            out: Effects::default(),
+            now,
+            settings,
+            sent: 0,
+            fetches: true,
+            short_of_space: false,
+            fetched: 0,
+        }
     }
 
     /// Stops and starts again with what is on the disk.
@@ -151,7 +208,8 @@ impl Bench {
     /// Makes everything durable.
     pub(crate) fn flush(&mut self) {
         while let Some(mut batch) = self.journal.take_batch() {
-            journal::perform(&mut batch, &mut self.disk).unwrap();
+            let disk = &mut SmallDisk { disk: &mut self.disk, short_of_space: self.short_of_space };
+            journal::perform(&mut batch, disk).unwrap();
             let lsn = self.journal.flushed(batch);
             self.broker.flushed(self.now, lsn, &mut self.journal, &mut self.out);
             self.broker.check_invariants();

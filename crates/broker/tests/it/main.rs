@@ -14,6 +14,7 @@ mod limits;
 mod queues;
 mod random;
 mod selectors;
+mod space;
 mod temporary;
 mod topics;
 mod transactions;
