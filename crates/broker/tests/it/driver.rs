@@ -10,12 +10,8 @@ use ferrymq_model::{
     Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime,
 };
 use ferrymq_storage::disk::memory::MemoryDisk;
-<<<<<<< HEAD
-use ferrymq_storage::{Journal, JournalOptions, journal};
-use std::cell::Cell;
-=======
 use ferrymq_storage::{Disk, DiskError, Journal, JournalOptions, journal};
->>>>>>> broker
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// Bytes are `name=value,name=value|body`.
