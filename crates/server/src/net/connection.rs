@@ -28,7 +28,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncReadExt, AsyncWrite, Interest};
 use tokio::net::TcpStream;
 
 /// Bytes that wait to be written before no more events are encoded and nothing more is read.
@@ -45,6 +45,9 @@ const FAREWELL_BYTES_MAX: usize = 1024 * 1024;
 
 /// How long a peer that will send nothing more is still answered: what it asked, and what was on its way to it.
 const OWED: Duration = Duration::from_secs(10);
+
+/// How often a connection that does not read looks whether its peer is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// One connection.
 #[derive(Debug)]
@@ -73,6 +76,8 @@ pub(crate) struct Connection {
     written_by: MonoTime,
     /// Ends the answers to a peer that will send nothing more; `NEVER` while it may.
     owed_by: MonoTime,
+    /// Ends the wait for room of a peer that went away meanwhile; `NEVER` while it is there or is read.
+    gone_by: MonoTime,
 }
 
 /// How far a connection is.
@@ -139,6 +144,7 @@ impl Connection {
             login_by,
             written_by: NEVER,
             owed_by: NEVER,
+            gone_by: NEVER,
         };
         if let Some(protocol) = protocol {
             connection.open(protocol);
@@ -193,6 +199,7 @@ impl Connection {
         if self.enter(&mut Vec::new(), shop, context) == Entered::Full {
             return self.write(now, shop, context);
         }
+        self.look_for_peer(now, context);
         if let Some(over) = self.check_time(now, shop) {
             return over;
         }
@@ -244,6 +251,10 @@ impl Connection {
         if now.mono >= self.owed_by {
             return Some(Round::Over);
         }
+        if now.mono >= self.gone_by {
+            self.log_peer("went away while flow control held it back, and there was no room for the rest in time");
+            return Some(Round::Over);
+        }
         if self.net.core.stage() >= Stage::Closing {
             self.finish_by(now, Duration::from_secs(1));
             return Some(Round::Again);
@@ -254,6 +265,19 @@ impl Connection {
             self.heed(closing, now);
         }
         None
+    }
+
+    /// Who is paused does not read, and so would not see that its peer left; what it holds as a consumer might be
+    /// just what makes the room that it waits for. What the peer sent before it left may still find room for a while.
+    fn look_for_peer(&mut self, now: Now, context: &mut Context<'_>) {
+        if !self.paused || self.owed_by != NEVER {
+            self.gone_by = NEVER;
+        } else if self.gone_by == NEVER
+            && let Poll::Ready(Ok(ready)) = pin!(self.stream.ready(Interest::READABLE)).poll(context)
+            && ready.is_read_closed()
+        {
+            self.gone_by = after(now.mono, self.net.write_stall_timeout);
+        }
     }
 
     /// Lets the session take what is in the input.
@@ -457,7 +481,10 @@ impl Connection {
 
     /// Asks to be woken and gives buffers back. `false`: there is something to do already.
     fn rest(&mut self, shop: &mut Workshop, context: &Context<'_>, stage: Stage) -> bool {
-        let mut deadline = self.login_by.min(self.written_by).min(self.owed_by);
+        let mut deadline = self.login_by.min(self.written_by).min(self.owed_by).min(self.gone_by);
+        if self.paused && self.gone_by == NEVER {
+            deadline = deadline.min(after(self.net.core.clock().mono(), LOOK_EVERY));
+        }
         match &self.phase {
             Phase::Open(session) => deadline = session.next_tick().map_or(deadline, |at| at.min(deadline)),
             Phase::Finishing(_, until) | Phase::Lingering { until, .. } => deadline = deadline.min(*until),

@@ -3,10 +3,10 @@
 use crate::client::{Client, FAILURE_BOUND};
 use crate::{Directory, config};
 use ferrymq_server::Server;
-use ferrymq_server::config::Size;
-use ferrymq_stomp::{Version, peer};
+use ferrymq_server::config::{Interval, Size};
+use ferrymq_stomp::{Command, Version, peer};
 use std::io::{ErrorKind, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MESSAGES: usize = 600;
 const BODY_BYTES: usize = 50_000;
@@ -47,4 +47,34 @@ fn a_full_destination_stops_its_producer_until_somebody_consumes() {
         assert_eq!(message.header("number").as_deref(), Some(number.to_string().as_str()));
     }
     writer.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_producer_that_leaves_while_it_is_held_back_frees_what_it_holds() {
+    let directory = Directory::new();
+    let mut config = config(&directory);
+    config.memory.destination_limit = Size::mebibytes(1);
+    config.connections.write_stall_timeout = Interval(200);
+    let server = Server::start(config).unwrap();
+    let at = server.addresses().stomp.unwrap();
+    let mut producer = Client::connect_as(at, Some("sensor"));
+    producer.subscribe("/queue/full", "client");
+    let body = "x".repeat(BODY_BYTES);
+    producer.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    let mut frames = Vec::new();
+    (0..MESSAGES).for_each(|_| peer::send(&mut frames, Version::V1_2, "/queue/full").text(&body));
+    producer.stream.write_all(&frames).unwrap_err();
+    drop(producer);
+    // Nobody consumes: only the broker's own look at the connection can free the client id and the messages.
+    let begun = Instant::now();
+    let mut next = loop {
+        assert!(begun.elapsed() < FAILURE_BOUND, "the connection that is gone keeps its client id");
+        let mut next = Client::silent(at);
+        next.write(|out| peer::connect(out, &peer::Connect { client_id: Some("sensor"), ..peer::Connect::default() }));
+        if next.frame().command == Command::Connected {
+            break next;
+        }
+    };
+    next.subscribe("/queue/full", "auto");
+    next.expect_message(&body);
 }
