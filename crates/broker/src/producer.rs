@@ -67,8 +67,13 @@ impl Broker {
             let address = Arc::clone(&known.address);
             self.resolve_producer(session, producer, &address);
         }
-        let known = &self.session(session).expect("it is open").producers[&producer.0];
-        let route = known.route.clone();
+        let state = self.session(session).expect("it is open");
+        if self.failed && confirm.is_some() && state.last_lsn > self.flushed {
+            // The confirmation would have to wait for what never becomes durable: nothing of it is carried out.
+            let text = "the journal stopped: nothing more is made durable";
+            return self.refuse(session, confirm, refusal(RefusalKind::StoreFailed, text), step);
+        }
+        let route = state.producers[&producer.0].route.clone();
         let sent = match &route {
             Route::One(place) => self.publish(session, &message, &[(*place, None)], confirm.is_some(), step),
             Route::Many(leaves) => self.publish(session, &message, leaves, confirm.is_some(), step),

@@ -62,10 +62,12 @@ pub enum Bug {
     HidesFromBrowser,
     /// A message that nobody sent.
     Invents,
+    /// A STOMP connection loses a byte between two reads.
+    LosesByte,
 }
 
 /// Every bug.
-pub const BUGS: [Bug; 24] = [
+pub const BUGS: [Bug; 25] = [
     Bug::ConfirmsBeforeFlush,
     Bug::SkipsSync,
     Bug::PartialUnit,
@@ -90,6 +92,7 @@ pub const BUGS: [Bug; 24] = [
     Bug::ExceedsMemory,
     Bug::HidesFromBrowser,
     Bug::Invents,
+    Bug::LosesByte,
 ];
 
 /// The filter.

@@ -82,6 +82,8 @@ pub struct Wire {
     listening: Option<Listening>,
     transaction: Option<String>,
     store_failed: bool,
+    /// A planted bug: bytes get lost.
+    leaks: bool,
     complaints: Vec<String>,
 }
 
@@ -114,6 +116,7 @@ impl Wire {
             listening: None,
             transaction: None,
             store_failed: false,
+            leaks: false,
             complaints: Vec::new(),
         }
     }
@@ -141,6 +144,11 @@ impl Wire {
         self.store_failed = store_failed;
     }
 
+    /// Plants a bug: bytes get lost on the way to the client.
+    pub fn leak(&mut self) {
+        self.leaks = true;
+    }
+
     /// What was wrong with the bytes, once.
     pub fn complaints(&mut self) -> Vec<String> {
         std::mem::take(&mut self.complaints)
@@ -153,7 +161,7 @@ impl Wire {
         let generation = self.generation + 1;
         let complaints = std::mem::take(&mut self.complaints);
         let store_failed = self.store_failed;
-        *self = Self { generation, serial, complaints, store_failed, ..fresh };
+        *self = Self { generation, serial, complaints, store_failed, leaks: self.leaks, ..fresh };
     }
 
     /// Writes a frame, if there is anything to say now.
@@ -367,7 +375,8 @@ impl Wire {
         while wanted > 0 {
             let front = self.outbox.front();
             let count = front.len().min(wanted);
-            self.arrived.extend_from_slice(&front[..count]);
+            let lost = usize::from(self.leaks && self.random.percent(5));
+            self.arrived.extend_from_slice(&front[lost..count]);
             self.outbox.advance(count);
             self.left += count as u64;
             wanted -= count;

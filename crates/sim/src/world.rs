@@ -145,6 +145,10 @@ impl World {
         disk.set_short_reads(plan.short_reads);
         let wires = if plan.stomp { WIRES } else { 0 };
         let wires = (0..wires).map(|at| Wire::new(WIRE_SLOTS_FROM + at, random.fork())).collect();
+        let mut wires: Vec<Wire> = wires;
+        if plan.bug == Some(Bug::LosesByte) {
+            wires.iter_mut().for_each(Wire::leak);
+        }
         let clients = ROLES.iter().zip(0_u32..).map(|(role, slot)| Client::new(*role, slot, random.fork())).collect();
         Self {
             plan,

@@ -84,3 +84,16 @@ fn a_settlement_that_cannot_become_durable_is_not_confirmed() {
     t.settle_in(0, 1, all, ferrymq_model::Settlement::Consumed, None, token(2));
     assert_eq!(t.events(), "0 refused 2 StoreFailed: the journal stopped: nothing more is made durable");
 }
+
+#[test]
+fn a_send_that_could_never_be_confirmed_is_not_carried_out() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
+    t.subscribe(1, 1, "topic://t");
+    t.send_durably(0, "q", "a", token(1));
+    t.broker.store_failed(t.now, &mut t.out);
+    t.events();
+    t.send_as(0, "topic://t", "b", token(2), |_| {});
+    assert_eq!(t.events(), "0 refused 2 StoreFailed: the journal stopped: nothing more is made durable");
+}

@@ -364,7 +364,10 @@ impl Oracle {
                 let it = &self.copies[copy.0];
                 // What expired may have moved to the dead letters before; nobody was told.
                 let expired = self.facts[&it.message].is_expired(self.now.wall) && it.holder.is_none();
-                if it.possible() != Possible::GONE && !expired {
+                if expired && it.possible().allows(Place::Here) {
+                    // Either way it is not due: a store that is made under the same name later is another one.
+                    self.change_to(operation, copy, Possible::EITHER);
+                } else if it.possible() != Possible::GONE && !expired {
                     self.change(operation, copy, Place::Gone);
                 }
             }

@@ -183,7 +183,8 @@ impl Oracle {
         self.change_to(operation, copy, Possible::only(place));
     }
 
-    fn change_to(&mut self, operation: OperationId, copy: CopyId, possible: Possible) {
+    /// Adds an effect whose outcome is not known.
+    pub(super) fn change_to(&mut self, operation: OperationId, copy: CopyId, possible: Possible) {
         self.operations[operation.0].effects.push(copy);
         let copy = &mut self.copies[copy.0];
         copy.changes.push((operation, possible));

@@ -25,8 +25,8 @@ impl Oracle {
         let it = self.copies[copy.0].clone();
         let persistent = self.facts[&it.message].persistent;
         let store = dead_letters();
-        let ends_with_session = matches!(it.store, StoreKey::Topic(..));
-        if persistent && it.store != store && !ends_with_session {
+        // What a topic's subscriber rejects is a dead letter too: the message is persistent, though its place was not.
+        if persistent && it.store != store {
             let letter = self.place(operation, it.message, &store, true);
             self.copies[letter.0].moved_from = Some(it.store);
         }

@@ -141,7 +141,7 @@ impl Oracle {
                 let copy = &self.copies[copy.0];
                 copy.placed_by == operation && copy.persistent && copy.moved_from.is_none()
             };
-            if !it.commit && it.effects.iter().any(places) {
+            if it.commit || it.effects.iter().any(places) {
                 self.refuse_send(operation);
             }
         }
