@@ -1,14 +1,46 @@
 //! Producers wait while a place they send to is full: the broker's memory or a queue's. Topics stop nobody:
 //! their subscriptions lose messages instead.
+//!
+//! A session that is told to wait has sent more already, and that is still taken. What many sessions have under way, or
+//! one that comes back with a new connection for each message, has a limit too: beyond it sends are refused.
 
-use crate::broker::{Broker, Place, Step};
+use crate::broker::{Broker, Place, Step, refusal};
+use crate::router::Leaf;
 use crate::session::Full;
-use ferrymq_model::{Event, SessionId};
+use ferrymq_model::{Event, Refusal, RefusalKind, SessionId};
+
+/// What a queue takes at most of what was under way when its producers were told to wait, in its limits.
+const QUEUE_LIMITS_MAX: usize = 4;
+/// The same for the broker's memory, in percent of its limit.
+const BROKER_PERCENT_MAX: usize = 150;
 
 /// Producers go on when memory has fallen to this part of its limit: a gap, so that they do not stop at every message.
 const RESUME_PERCENT: usize = 70;
 
 impl Broker {
+    /// Whether a place may take one more message: refused far above the limit at which producers wait.
+    #[inline]
+    pub(crate) fn check_room(&self, leaves: &[Leaf]) -> Result<(), Refusal> {
+        if self.memory >= self.settings.memory_limit_bytes / 100 * BROKER_PERCENT_MAX {
+            return Err(refusal(
+                RefusalKind::LimitReached,
+                "the broker's memory is full: nothing is taken until there is room",
+            ));
+        }
+        let queue_max = self.settings.destination_memory_limit_bytes.saturating_mul(QUEUE_LIMITS_MAX);
+        for (place, _) in leaves {
+            if let Place::Queue(queue) = place
+                && self.queues[*queue].memory >= queue_max
+            {
+                return Err(refusal(
+                    RefusalKind::LimitReached,
+                    "the queue is full: nothing is taken until there is room",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Pauses a session if the place it sent to is full.
     pub(crate) fn pause_if_full(&mut self, session: SessionId, place: Place, step: &mut Step<'_>) {
         match place {

@@ -237,6 +237,7 @@ impl Broker {
                     Route::Refused(refusal) => return Err(*refusal),
                 },
             };
+            self.check_room(&leaves)?;
             last = Some((address, Arc::clone(&leaves)));
             sent.push(Sent { message, leaves });
         }

@@ -30,6 +30,30 @@ fn a_producer_waits_for_a_full_queue_until_seventy_percent() {
     assert_eq!(t.events(), "0 resume");
 }
 
+/// A client that connects, sends and leaves, again and again, never sees the pause: the queue grew without limit.
+#[test]
+fn a_producer_that_comes_back_with_new_connections_is_refused_in_the_end() {
+    let mut t = small();
+    let body = "x".repeat(744);
+    let mut refused = 0;
+    for _ in 0..100 {
+        t.connect(0);
+        t.send(0, "q", &body);
+        refused += u32::from(t.events().contains("the queue is full"));
+        t.disconnect(0);
+        t.events();
+    }
+    assert!(refused > 0);
+    assert!(t.broker_memory() <= 41_000, "{} bytes", t.broker_memory());
+    t.connect(1);
+    t.subscribe(1, 1, "q");
+    t.settle_in(1, 1, Deliveries::Through(DeliveryId(100)), Settlement::Consumed, None, None);
+    t.events();
+    t.connect(0);
+    t.send(0, "q", &body);
+    assert!(!t.events().contains("full"), "there is room again");
+}
+
 const STUCK_LIMIT: usize = 64 * 1024;
 
 /// One session that never settles beside one that always does; the producer sends 1 KiB messages beyond every limit.
