@@ -10,6 +10,7 @@ pub(crate) mod detect;
 pub(crate) mod listener;
 pub(crate) mod pool;
 pub(crate) mod quota;
+mod stranger;
 pub(crate) mod websocket;
 
 use crate::core::Core;

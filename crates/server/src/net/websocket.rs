@@ -4,6 +4,7 @@
 //! arrives may be cut anywhere: messages are taken as a stream of bytes.
 
 use super::detect::{self, Protocol};
+use super::stranger::{Budget, Stranger};
 use super::{Net, Place};
 use crate::core::{Entered, Scratch, Stage};
 use crate::mailbox::{Mailbox, NEVER};
@@ -43,13 +44,14 @@ pub(crate) async fn serve(net: Arc<Net>, place: Place, stream: TcpStream, peer: 
         .write_buffer_size(BUFFER_BYTES)
         .max_message_size(Some(most))
         .max_frame_size(Some(most));
+    let (stream, budget) = Stranger::new(stream);
     let handshake = accept_hdr_async_with_config(stream, choose_subprotocol, Some(config));
     let socket = match tokio::time::timeout(net.login_timeout, handshake).await {
         Ok(Ok(socket)) => socket,
         Ok(Err(error)) => return net.log_peer(peer, &format!("no WebSocket handshake: {error}")),
         Err(_elapsed) => return net.log_peer(peer, "no WebSocket handshake before the login timeout"),
     };
-    let mut connection = Connection::new(net, place, peer);
+    let mut connection = Connection::new(net, place, peer, budget);
     if let Err(reason) = connection.drive(socket).await {
         connection.net.log_peer(peer, &reason);
     }
@@ -82,6 +84,8 @@ struct Connection {
     /// Held for its end, which frees it.
     _place: Place,
     peer: SocketAddr,
+    /// What is read before the login was answered.
+    budget: Budget,
     id: SessionId,
     mailbox: Arc<Mailbox>,
     session: Box<dyn Session>,
@@ -109,13 +113,14 @@ enum Going {
 }
 
 impl Connection {
-    fn new(net: Arc<Net>, place: Place, peer: SocketAddr) -> Self {
+    fn new(net: Arc<Net>, place: Place, peer: SocketAddr, budget: Budget) -> Self {
         let (id, mailbox) = net.core.open();
         let session = detect::session(Protocol::Stomp, &net.stomp, place.number);
         Self {
             net,
             _place: place,
             peer,
+            budget,
             id,
             mailbox,
             session,
@@ -203,6 +208,8 @@ impl Connection {
     where
         S: Sink<Message, Error = tungstenite::Error> + Unpin,
     {
+        // The first event is the answer to the login.
+        self.budget.admit();
         for _ in 0..EVENTS_PER_FLUSH_MAX {
             let Some(event) = self.events.pop_front() else { break };
             match event {

@@ -186,6 +186,7 @@ impl Oracle {
             prefetch: subscribe.prefetch,
             no_local: subscribe.no_local,
             awaits: subscribe.confirm,
+            asked_in: self.step,
             last_delivery: 0,
             held: Vec::new(),
         };

@@ -223,8 +223,16 @@ pub(super) struct Subscription {
     pub(super) no_local: bool,
     /// Deliveries start only after this token.
     pub(super) awaits: Option<Token>,
+    /// The step in which it was asked for.
+    pub(super) asked_in: u64,
     pub(super) last_delivery: u64,
     pub(super) held: Vec<Held>,
+}
+
+impl Subscription {
+    pub(super) fn is_durable(&self) -> bool {
+        matches!(self.listening, Listening::Durable(_))
+    }
 }
 
 /// A settlement that waits for its transaction.

@@ -129,8 +129,15 @@ impl Oracle {
         }
     }
 
-    /// Something without a token was refused in this step: which of the session's sends, nobody says.
+    /// Something without a token was refused in this step: which of the session's sends and durable subscriptions,
+    /// nobody says.
     fn revoke_step(&mut self, id: SessionId) {
+        let step = self.step;
+        let known = &self.session(id).subscriptions;
+        let refused = known.iter().filter(|(_, it)| it.asked_in == step && it.awaits.is_none() && it.is_durable());
+        for subscription in refused.map(|(subscription, _)| *subscription).collect::<Vec<_>>() {
+            self.end_subscription(id, subscription);
+        }
         let operations = self.session(id).operations.clone();
         for operation in operations.into_iter().rev() {
             let it = &self.operations[operation.0];
