@@ -193,6 +193,12 @@ impl Queue {
         let band = usize::from(item.band);
         let sequence = item.sequence;
         let entry = Entry { item, state: EntryState::Ready };
+        // What comes back was looked at before, also where nothing else waits any more.
+        if sequence + 1 < self.next_sequence {
+            for consumer in &mut self.consumers {
+                consumer.examined[band] = consumer.examined[band].min(sequence - 1);
+            }
+        }
         let entries = &mut self.bands[band];
         self.ready += 1;
         self.version += 1;
@@ -208,9 +214,6 @@ impl Queue {
                 self.gone -= 1;
             }
             _ => entries.insert(at, entry),
-        }
-        for consumer in &mut self.consumers {
-            consumer.examined[band] = consumer.examined[band].min(sequence - 1);
         }
     }
 

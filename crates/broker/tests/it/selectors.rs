@@ -39,6 +39,20 @@ fn a_message_that_comes_back_is_found_again() {
     assert_eq!(t.events(), "0 s2 #3 c again 1");
 }
 
+/// The red one came back to an empty queue, and its consumer had looked past its place: it waited for good.
+#[test]
+fn a_message_that_comes_back_to_an_empty_queue_is_found_again() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.subscribe_as(0, 1, "q", |s| s.selector = Some("color = 'red'".into()));
+    t.send(0, "q", "color=red|a");
+    t.send(0, "q", "b");
+    t.subscribe_as(0, 2, "q", |s| s.prefetch = 1);
+    assert_eq!(t.events(), "0 s1 #1 a\n0 s2 #1 b");
+    t.settle(0, 1, 1, Settlement::Undelivered);
+    assert_eq!(t.events(), "0 s1 #2 a again 1");
+}
+
 #[test]
 fn deep_messages_are_found_through_paged_out_ones_in_bounded_steps() {
     let settings =
