@@ -164,6 +164,11 @@ impl Oracle {
 
     /// I8: nothing that the same consumer may have is overtaken by a first delivery.
     fn judge_order(&mut self, subscription: &Subscription, delivery: &Delivery, copy: CopyId, facts: &Facts) {
+        if self.store_failed {
+            // A commit that is refused leaves its settlements with the open transaction. The oracle took them back when
+            // it was refused and knows no more who holds what; the journal's end is near anyway.
+            return;
+        }
         let it = &self.copies[copy.0];
         if delivery.redeliveries > 0 || it.deliveries > 0 || it.store == dead_letters() {
             return;
