@@ -242,6 +242,7 @@ impl Broker {
             if self.queues.get(queue).is_some_and(|q| q.unfinished) {
                 self.queues[queue].unfinished = false;
                 self.dispatch(queue, step);
+                self.wake_browsers(queue, step);
             }
         }
         self.mark_delivered(step);

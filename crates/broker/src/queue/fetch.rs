@@ -32,7 +32,7 @@ impl Broker {
         }
     }
 
-    /// Takes a message that was read. One that cannot be read stays in the journal and is delivered to nobody.
+    /// Takes a message that was read. One that could not be read is asked for again with the next tick.
     pub(crate) fn take_fetched(&mut self, fetch: Fetch, message: Result<Arc<Message>, String>, step: &mut Step<'_>) {
         let Some(&index) = self.stores.get(&fetch.placement.store.0) else { return };
         let Some((band, position)) = self.queues[index].find(fetch.placement.sequence) else { return };
@@ -54,12 +54,14 @@ impl Broker {
                 }
             }
             Err(_) => {
-                // Recovery will meet it again; the reader's error is in the log.
-                self.take(index, band, position);
-                let queue = &mut self.queues[index];
-                queue.stored -= 1;
-                queue.counters.discarded += 1;
-                queue.version += 1;
+                // It is not skipped: what is behind it waits, and the next tick asks for it again. The reader's error is
+                // in the log.
+                entry.state = EntryState::Ready;
+                queue.fetching -= 1;
+                if !std::mem::replace(&mut queue.unfinished, true) {
+                    self.unfinished.push(index);
+                }
+                return;
             }
         }
         self.dispatch(index, step);

@@ -213,6 +213,16 @@ impl Bench {
         }
     }
 
+    /// Answers every wish to read a message back with an error; tells how many there were.
+    pub(crate) fn fail_fetches(&mut self) -> usize {
+        let fetches = std::mem::take(&mut self.out.fetches);
+        for fetch in &fetches {
+            let error = Err("input/output error".to_owned());
+            self.broker.fetched(self.now, *fetch, error, &mut self.journal, &mut self.out);
+        }
+        fetches.len()
+    }
+
     pub(crate) fn tick(&mut self, later_ms: u64) {
         self.now.wall.0 += later_ms;
         self.now.mono.0 += later_ms;

@@ -54,6 +54,32 @@ fn a_producer_that_comes_back_with_new_connections_is_refused_in_the_end() {
     assert!(!t.events().contains("full"), "there is room again");
 }
 
+/// One read that failed hid a confirmed message until the next start.
+#[test]
+fn a_message_that_could_not_be_read_back_comes_when_it_can() {
+    let mut t = small();
+    t.connect(0);
+    t.connect(1);
+    for number in 0..40 {
+        t.send_durably(0, "q", &format!("{number:0744}"), None);
+        t.flush();
+    }
+    t.events();
+    t.fetches = false;
+    t.subscribe(1, 1, "q");
+    let failed = t.fail_fetches();
+    assert!(failed > 0);
+    let before = t.events().lines().count();
+    t.fetches = true;
+    for _ in 0..40 {
+        t.tick(1);
+    }
+    let events = t.events();
+    let numbers: Vec<usize> =
+        events.lines().map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).collect();
+    assert_eq!(numbers, (before..40).collect::<Vec<_>>());
+}
+
 const STUCK_LIMIT: usize = 64 * 1024;
 
 /// One session that never settles beside one that always does; the producer sends 1 KiB messages beyond every limit.
