@@ -1,6 +1,7 @@
 //! The one owner of the broker's state.
 
 use crate::confirm::Waiting;
+use crate::producer::NewProducer;
 use crate::queue::Queue;
 use crate::session::SessionState;
 use crate::settings::Settings;
@@ -8,6 +9,7 @@ use crate::slab::Slab;
 use crate::subscription::Subscription;
 use crate::topic::Topic;
 use crate::work::Work;
+use ferrymq_model::advisory::ConnectionFacts;
 use ferrymq_model::{Destination, Event, Message, Now, Refusal, RefusalKind, Request, SessionId, Token};
 use ferrymq_storage::{Journal, Location, Lsn, Placement};
 use rustc_hash::FxHashMap;
@@ -157,7 +159,10 @@ impl Broker {
             Request::Connect { confirm, .. } => {
                 self.refuse(session, Some(confirm), refusal(RefusalKind::Duplicate, "the session is connected"), step);
             }
-            Request::AddProducer { producer, address } => self.add_producer(session, producer, address, step),
+            Request::AddProducer { producer, name, skips_duplicates, address, confirm } => {
+                let asked = NewProducer { producer, name, skips_duplicates, address };
+                self.add_producer(session, asked, confirm, step);
+            }
             Request::RemoveProducer { producer } => self.remove_producer(session, producer, step),
             Request::Send { producer, message, transaction: None, confirm } => {
                 self.send(session, producer, message, confirm, step);
@@ -166,7 +171,13 @@ impl Broker {
                 self.hold_send(session, producer, message, transaction, confirm, step);
             }
             Request::Subscribe(subscribe) => self.subscribe(session, *subscribe, step),
-            Request::Unsubscribe { subscription, confirm } => self.unsubscribe(session, subscription, confirm, step),
+            Request::Unsubscribe { subscription, seen, confirm } => {
+                self.unsubscribe(session, subscription, seen, confirm, step);
+            }
+            Request::SetPrefetch { subscription, prefetch } => self.set_prefetch(session, subscription, prefetch, step),
+            Request::Pull { subscription, messages, confirm } => {
+                self.pull(session, subscription, messages, confirm, step);
+            }
             Request::DeleteDurable { name, confirm } => self.delete_durable(session, &name, confirm, step),
             Request::Settle { subscription, deliveries, settlement, transaction: None, confirm } => {
                 self.settle(session, subscription, deliveries, &settlement, confirm, step);
@@ -174,9 +185,18 @@ impl Broker {
             Request::Settle { subscription, deliveries, settlement, transaction: Some(transaction), confirm } => {
                 self.hold_settle(session, (subscription, deliveries, settlement), transaction, confirm, step);
             }
-            Request::Begin { transaction, confirm } => self.begin(session, transaction, confirm, step),
+            Request::Begin { transaction, name, confirm } => self.begin(session, transaction, name, confirm, step),
+            Request::WasCommitted { name, confirm } => self.was_committed(session, &name, confirm, step),
+            Request::Branch { xid, action, confirm } => self.branch(session, &xid, action, confirm, step),
+            Request::Recover { token } => self.recover_branches(session, token, step),
             Request::Commit { transaction, confirm } => self.commit(session, transaction, confirm, step),
             Request::Rollback { transaction, confirm } => self.rollback(session, transaction, confirm, step),
+            Request::CreateDestination { destination, confirm } => {
+                self.create_destination(session, &destination, confirm, step);
+            }
+            Request::DeleteDestination { destination, confirm } => {
+                self.delete_destination(session, &destination, confirm, step);
+            }
             Request::CreateTemporary { destination, confirm } => {
                 self.create_temporary(session, &destination, confirm, step);
             }
@@ -256,14 +276,19 @@ impl Broker {
 
     fn handle_unknown_session(&mut self, session: SessionId, request: Request, step: &mut Step<'_>) {
         let token = match request {
-            Request::Connect { client_id, user: _, confirm } => {
-                self.connect(session, client_id, confirm, step);
+            Request::Connect { name, client_id, user, peer, confirm } => {
+                let connection = ConnectionFacts { name: name.unwrap_or_default(), client_id, user, peer };
+                self.connect(session, connection, confirm, step);
                 return;
             }
             Request::Disconnect => return,
-            Request::AddProducer { .. } | Request::RemoveProducer { .. } => None,
+            Request::RemoveProducer { .. } | Request::SetPrefetch { .. } => None,
             Request::Subscribe(subscribe) => subscribe.confirm,
-            Request::Send { confirm, .. }
+            Request::AddProducer { confirm, .. }
+            | Request::Pull { confirm, .. }
+            | Request::CreateDestination { confirm, .. }
+            | Request::DeleteDestination { confirm, .. }
+            | Request::Send { confirm, .. }
             | Request::Unsubscribe { confirm, .. }
             | Request::DeleteDurable { confirm, .. }
             | Request::Settle { confirm, .. }
@@ -272,8 +297,10 @@ impl Broker {
             | Request::Rollback { confirm, .. }
             | Request::CreateTemporary { confirm, .. }
             | Request::DeleteTemporary { confirm, .. } => confirm,
-            Request::Inspect { token, .. } | Request::Purge { token, .. } => Some(token),
-            Request::Confirm { confirm } => Some(confirm),
+            Request::Inspect { token, .. } | Request::Purge { token, .. } | Request::Recover { token } => Some(token),
+            Request::Confirm { confirm } | Request::WasCommitted { confirm, .. } | Request::Branch { confirm, .. } => {
+                Some(confirm)
+            }
         };
         let refusal = refusal(RefusalKind::Unknown, "the session is not connected");
         step.out.events.push((session, Event::Refused { token, refusal }));
@@ -293,7 +320,7 @@ impl Waiting {
             refusal: refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"),
         };
         match self.event {
-            Event::Confirmed { token } | Event::Purged { token, .. } => failed(token),
+            Event::Confirmed { token } | Event::Purged { token, .. } | Event::Prepared { token, .. } => failed(token),
             other => other,
         }
     }

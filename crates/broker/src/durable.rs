@@ -165,7 +165,7 @@ impl Broker {
     }
 
     fn client_id(&self, session: SessionId) -> Result<Arc<str>, Refusal> {
-        let client_id = self.session(session).and_then(|state| state.client_id.clone());
+        let client_id = self.session(session).and_then(|state| state.connection.client_id.clone());
         client_id.ok_or_else(|| {
             refusal(RefusalKind::InvalidClientId, "a durable subscription needs a connection with a client id")
         })

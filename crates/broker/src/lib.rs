@@ -22,12 +22,14 @@
 mod broker;
 mod browse;
 mod confirm;
+mod declare;
 mod dispatch;
 mod durable;
 mod inspect;
 mod invariants;
 mod policy;
 mod producer;
+mod pull;
 mod purge;
 mod queue;
 mod restore;

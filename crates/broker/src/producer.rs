@@ -7,9 +7,26 @@ use ferrymq_model::limits::PRODUCERS_PER_SESSION_MAX;
 use ferrymq_model::{Address, Message, ProducerId, RefusalKind, SessionId, Token};
 use std::sync::Arc;
 
+/// What a session asks for.
+#[derive(Debug)]
+pub(crate) struct NewProducer {
+    /// Its number in the session.
+    pub(crate) producer: ProducerId,
+    /// What the client calls it.
+    pub(crate) name: Option<Arc<str>>,
+    /// Whether what it sends again is confirmed and forgotten.
+    pub(crate) skips_duplicates: bool,
+    /// Where it sends.
+    pub(crate) address: Arc<Address>,
+}
+
 /// A producer of a session.
 #[derive(Debug)]
 pub(crate) struct Producer {
+    /// What the client calls it.
+    pub(crate) name: Option<Arc<str>>,
+    /// Whether what it sends again is confirmed and forgotten.
+    pub(crate) skips_duplicates: bool,
     /// Where it sends.
     pub(crate) address: Arc<Address>,
     /// Where that leads.
@@ -23,22 +40,28 @@ impl Broker {
     pub(crate) fn add_producer(
         &mut self,
         session: SessionId,
-        producer: ProducerId,
-        address: Arc<Address>,
+        asked: NewProducer,
+        confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
+        let NewProducer { producer, name, skips_duplicates, address } = asked;
         let state = self.asking(session);
         if state.producers.contains_key(&producer.0) {
             let refusal = refusal(RefusalKind::Duplicate, format!("producer {} exists", producer.0));
-            return self.refuse(session, None, refusal, step);
+            return self.refuse(session, confirm, refusal, step);
         }
         if state.producers.len() >= PRODUCERS_PER_SESSION_MAX {
             let text = format!("a session has at most {PRODUCERS_PER_SESSION_MAX} producers");
-            return self.refuse(session, None, refusal(RefusalKind::LimitReached, text), step);
+            return self.refuse(session, confirm, refusal(RefusalKind::LimitReached, text), step);
         }
         let route = self.resolve(&address);
+        if let (Route::Refused(refusal), true) = (&route, confirm.is_some()) {
+            return self.refuse(session, confirm, (**refusal).clone(), step);
+        }
         let resolved_at = self.routes_version;
-        self.asking(session).producers.insert(producer.0, Producer { address, route, resolved_at });
+        let known = Producer { name, skips_duplicates, address, route, resolved_at };
+        self.asking(session).producers.insert(producer.0, known);
+        self.confirm(session, confirm, step);
     }
 
     /// Forgets a producer.

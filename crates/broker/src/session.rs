@@ -4,6 +4,7 @@ use crate::broker::{Broker, Step, refusal};
 use crate::confirm::Waiting;
 use crate::producer::Producer;
 use crate::transaction::Transaction;
+use ferrymq_model::advisory::ConnectionFacts;
 use ferrymq_model::{Destination, Event, RefusalKind, SessionId, Token};
 use ferrymq_storage::Lsn;
 use rustc_hash::FxHashMap;
@@ -15,8 +16,8 @@ use std::sync::Arc;
 pub(crate) struct SessionState {
     /// Which use of its slot it is.
     pub(crate) generation: u32,
-    /// The client id it holds.
-    pub(crate) client_id: Option<Arc<str>>,
+    /// Its name, the client id that it holds, its user.
+    pub(crate) connection: ConnectionFacts,
     /// Its producers. The session chooses the numbers, so a fast hash is safe.
     pub(crate) producers: FxHashMap<u32, Producer>,
     /// Its subscriptions, as indexes.
@@ -67,7 +68,7 @@ impl Broker {
     pub(crate) fn connect(
         &mut self,
         session: SessionId,
-        client_id: Option<Arc<str>>,
+        connection: ConnectionFacts,
         confirm: Token,
         step: &mut Step<'_>,
     ) {
@@ -76,7 +77,7 @@ impl Broker {
             let old = SessionId { slot: session.slot, generation: old.generation };
             self.disconnect(old, step);
         }
-        if let Some(id) = &client_id {
+        if let Some(id) = &connection.client_id {
             if self.client_ids.contains_key(id) {
                 let refusal = refusal(RefusalKind::InvalidClientId, format!("client id {id} is in use"));
                 step.out.events.push((session, Event::Refused { token: Some(confirm), refusal }));
@@ -89,7 +90,7 @@ impl Broker {
         }
         self.sessions[slot] = Some(Box::new(SessionState {
             generation: session.generation,
-            client_id,
+            connection,
             producers: FxHashMap::default(),
             subscriptions: FxHashMap::default(),
             transactions: FxHashMap::default(),
@@ -136,7 +137,7 @@ impl Broker {
             self.forget_pause(session, *full);
         }
         self.waiting.retain(|waiting| *waiting != session);
-        if let Some(id) = &state.client_id {
+        if let Some(id) = &state.connection.client_id {
             self.client_ids.remove(id);
         }
     }

@@ -69,6 +69,9 @@ impl Broker {
             Status::Working if *settlement == Settlement::Delivered => return true,
             Status::Open | Status::Working => {}
         }
+        if matches!(settlement, Settlement::Written | Settlement::Redelivered) {
+            return true;
+        }
         let (source, item) = subscription.settle_at(position);
         self.apply(index, source, item, settlement, step);
         true
@@ -88,7 +91,10 @@ impl Broker {
             Source::Queue(queue) => {
                 self.queues[queue].in_flight -= 1;
                 match settlement {
-                    Settlement::Consumed | Settlement::Delivered => self.consumed(queue, &item, step),
+                    Settlement::Consumed => self.consumed(queue, &item, step),
+                    Settlement::Delivered | Settlement::Written | Settlement::Redelivered => {
+                        unreachable!("such a delivery stays unsettled")
+                    }
                     Settlement::Undelivered => self.give_back(queue, item, step),
                     Settlement::Expired => self.expired(queue, &item, step),
                     Settlement::Poisoned(cause) => self.poisoned(queue, &item, cause, step),
@@ -116,9 +122,12 @@ impl Broker {
     fn apply_to_topic(&mut self, subscription: u32, topic: u32, mut item: Item, settlement: &Settlement) {
         let counters = &mut self.topics[topic].counters;
         match settlement {
-            Settlement::Consumed | Settlement::Delivered => {
+            Settlement::Consumed => {
                 counters.dequeued += 1;
                 self.dequeued += 1;
+            }
+            Settlement::Delivered | Settlement::Written | Settlement::Redelivered => {
+                unreachable!("such a delivery stays unsettled")
             }
             Settlement::Expired => counters.expired += 1,
             Settlement::Undelivered => {

@@ -9,7 +9,9 @@ use crate::subscription::{Source, Status, Subscription};
 use ferrymq_model::limits::{SELECTOR_BYTES_MAX, SUBSCRIPTIONS_PER_SESSION_MAX};
 use ferrymq_model::request::SubscribeMode;
 use ferrymq_model::selector::Selector;
-use ferrymq_model::{Address, Event, Refusal, RefusalKind, SessionId, Settlement, Subscribe, SubscriptionId, Token};
+use ferrymq_model::{
+    Address, Event, Refusal, RefusalKind, Seen, SessionId, Settlement, Subscribe, SubscriptionId, Token,
+};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -45,6 +47,9 @@ impl Broker {
         let durable = match &subscribe.mode {
             SubscribeMode::Durable(name) => {
                 Some(self.open_durable(session, name, &subscribe, selector.clone(), step)?)
+            }
+            SubscribeMode::Shared(_) | SubscribeMode::SharedDurable(_) => {
+                return Err(refusal(RefusalKind::Denied, "shared subscriptions are not supported yet"));
             }
             SubscribeMode::Consume | SubscribeMode::Browse => None,
         };
@@ -92,7 +97,9 @@ impl Broker {
             let fits = match subscribe.mode {
                 SubscribeMode::Consume => true,
                 SubscribeMode::Browse => leaf.kind.is_queue(),
-                SubscribeMode::Durable(_) => leaf.kind.is_topic() && !leaf.kind.is_temporary(),
+                SubscribeMode::Durable(_) | SubscribeMode::Shared(_) | SubscribeMode::SharedDurable(_) => {
+                    leaf.kind.is_topic() && !leaf.kind.is_temporary()
+                }
             };
             if !fits {
                 let text = format!("{leaf} is not of a kind that allows this subscription");
@@ -119,7 +126,7 @@ impl Broker {
     fn attach(&mut self, index: u32, mode: &SubscribeMode) {
         let address = Arc::clone(&self.subscriptions[index].address);
         match mode {
-            SubscribeMode::Durable(_) => {
+            SubscribeMode::Durable(_) | SubscribeMode::Shared(_) | SubscribeMode::SharedDurable(_) => {
                 let queue = self.subscriptions[index].durable.expect("a durable subscription has a backlog");
                 self.join(index, queue);
             }
@@ -199,6 +206,7 @@ impl Broker {
         &mut self,
         session: SessionId,
         subscription: SubscriptionId,
+        _seen: Seen,
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {

@@ -124,6 +124,7 @@ impl Subscription {
             subscription: self.id,
             delivery,
             redeliveries: item.redeliveries,
+            first_of_group: false,
             destination: item.leaf.clone(),
             message,
         });

@@ -49,7 +49,7 @@ impl Broker {
                 continue;
             }
             if durable.no_local {
-                let sender = self.session(from).and_then(|state| state.client_id.as_deref());
+                let sender = self.session(from).and_then(|state| state.connection.client_id.as_deref());
                 if sender == Some(&*durable.client_id) {
                     continue;
                 }

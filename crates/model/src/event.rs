@@ -3,6 +3,7 @@
 use crate::destination::{Destination, DestinationKind};
 use crate::id::{DeliveryId, SubscriptionId, Token};
 use crate::message::Message;
+use crate::xid::Xid;
 use std::fmt;
 use std::sync::Arc;
 
@@ -36,6 +37,25 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
+    /// The session is over: another took its name. Nothing is owed any more, and nothing that it asks is carried out.
+    Closed {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The answer to a prepare: as durable as a confirmation.
+    Prepared {
+        /// The request's.
+        token: Token,
+        /// Whether there is anything to decide.
+        vote: Vote,
+    },
+    /// The answer to `Request::Recover`, in its turn.
+    InDoubt {
+        /// The request's.
+        token: Token,
+        /// The branches, in the order in which they were prepared.
+        xids: Vec<Arc<Xid>>,
+    },
     /// Read no more from this connection until `Resume`: what it sends to is full.
     Pause,
     /// Read on.
@@ -56,6 +76,15 @@ pub enum Event {
     },
 }
 
+/// What a branch says when it is asked to prepare.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Vote {
+    /// It can commit, and waits for the decision.
+    Prepared,
+    /// There was nothing to do: it is over.
+    ReadOnly,
+}
+
 /// A message on its way to a subscription.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -65,6 +94,8 @@ pub struct Delivery {
     pub delivery: DeliveryId,
     /// How often the message was delivered before, to anyone. Above 0 it is a redelivery.
     pub redeliveries: u32,
+    /// The consumer gets this message's group for the first time (`JMSXGroupFirstForConsumer`).
+    pub first_of_group: bool,
     /// The leaf it comes from where that is not `message.header.destination`.
     pub destination: Option<Arc<Destination>>,
     /// The message.
@@ -101,6 +132,29 @@ pub enum RefusalKind {
     LimitReached,
     /// The journal stopped: nothing more is confirmed. For what was under way it is not known whether it is durable.
     StoreFailed,
+    /// A branch of a distributed transaction does not allow it: the XA error to tell.
+    Branch(BranchError),
+}
+
+/// Why a branch of a distributed transaction did not do what it was asked: X/Open XA's codes that a broker gives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BranchError {
+    /// Not known, or not any more (`XAER_NOTA`).
+    Unknown,
+    /// Already there (`XAER_DUPID`).
+    Duplicate,
+    /// Not in this state (`XAER_PROTO`).
+    Protocol,
+    /// It was rolled back instead (`XA_RBROLLBACK`).
+    RolledBack,
+    /// Not now: it stays as it is, ask again (`XA_RETRY`).
+    Retry,
+    /// A person committed it (`XA_HEURCOM`).
+    HeuristicallyCommitted,
+    /// A person rolled it back (`XA_HEURRB`).
+    HeuristicallyRolledBack,
+    /// The broker cannot (`XAER_RMERR`).
+    Failed,
 }
 
 impl fmt::Display for Refusal {

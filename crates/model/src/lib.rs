@@ -16,6 +16,7 @@
 //! Not here: encodings on the wire (the protocol crates) and on disk (`storage/record.rs`).
 #![forbid(unsafe_code)]
 
+pub mod advisory;
 pub mod destination;
 pub mod dialect;
 pub mod event;
@@ -24,21 +25,26 @@ pub mod limits;
 pub mod message;
 pub mod outbox;
 pub mod request;
+pub mod schedule;
 pub mod selector;
 pub mod session;
 pub mod settlement;
 pub mod time;
 pub mod value;
+pub mod xid;
 
+pub use advisory::Advisory;
 pub use destination::{Address, Destination, DestinationError, DestinationKind};
 pub use dialect::{Dialect, Dialects, MalformedMessage};
-pub use event::{Event, Refusal, RefusalKind};
+pub use event::{BranchError, Event, Refusal, RefusalKind, Vote};
 pub use id::{DeliveryId, MessageId, ProducerId, SessionId, SubscriptionId, Token, TransactionId};
 pub use message::{Annotations, DeliveryMode, Group, Header, Message};
 pub use outbox::Outbox;
-pub use request::{Query, Request, Subscribe};
+pub use request::{BranchAction, Query, Request, Seen, Subscribe};
+pub use schedule::Schedule;
 pub use selector::{Operand, Selector, SelectorError};
 pub use session::{Closing, Session};
 pub use settlement::{Deliveries, Settlement};
 pub use time::{MonoTime, Now, WallTime};
 pub use value::{Body, Neutral, Value};
+pub use xid::Xid;

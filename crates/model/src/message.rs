@@ -1,8 +1,10 @@
 //! A message: a neutral header for routing and policy, and the original bytes.
 
+use crate::advisory::Advisory;
 use crate::destination::Destination;
 use crate::dialect::Dialect;
 use crate::id::MessageId;
+use crate::schedule::Schedule;
 use crate::time::WallTime;
 use crate::value::Value;
 use bytes::Bytes;
@@ -54,6 +56,10 @@ pub struct Annotations {
     pub user: Option<Arc<str>>,
     /// Where it was first sent, if it was moved (composite, dead letter).
     pub original_destination: Option<Arc<Destination>>,
+    /// When and how often it shall be delivered, if not at once.
+    pub schedule: Option<Box<Schedule>>,
+    /// What the broker tells with this message. Such a message has no encoding of its own, and is never persistent.
+    pub advisory: Option<Arc<Advisory>>,
     /// Application properties that the broker added (`dlqDeliveryFailureCause`, `originalExpiration`…). They hide
     /// properties of the same name in the message's own encoding.
     pub added: Vec<(Arc<str>, Value)>,

@@ -1,9 +1,10 @@
 //! What a session asks of the broker.
 
 use crate::destination::{Address, Destination};
-use crate::id::{ProducerId, SubscriptionId, Token, TransactionId};
+use crate::id::{DeliveryId, ProducerId, SubscriptionId, Token, TransactionId};
 use crate::message::Message;
 use crate::settlement::{Deliveries, Settlement};
+use crate::xid::Xid;
 use std::sync::Arc;
 
 /// One request. Requests of a session are carried out in order. Where a `confirm` token is given, exactly one
@@ -14,10 +15,15 @@ use std::sync::Arc;
 pub enum Request {
     /// First request of every session. Answered by `Confirmed` or `Refused` with the token.
     Connect {
+        /// The connection's own name, unique over all brokers and restarts unless a client comes back under the name
+        /// that it had: then the session that still holds it is ended by `Event::Closed`, and this one is confirmed.
+        name: Option<Arc<str>>,
         /// `JMSClientID`: at most one session holds it at a time.
         client_id: Option<Arc<str>>,
         /// Whom the connection says it is.
         user: Option<Arc<str>>,
+        /// Where it comes from, for people: an address.
+        peer: Option<Arc<str>>,
         /// Carried back by the answer.
         confirm: Token,
     },
@@ -25,8 +31,16 @@ pub enum Request {
     AddProducer {
         /// Chosen by the session, unused so far.
         producer: ProducerId,
-        /// Where its messages go. `None`: nowhere, until the session names another producer.
+        /// What the client calls it, the same over reconnects; several producers of a session may share it. It is the
+        /// `producer` of its messages' ids where `skips_duplicates`.
+        name: Option<Arc<str>>,
+        /// The sequences of its messages grow, and a client may send again what it does not know to have arrived: a
+        /// message whose sequence is not above the last one taken under this name is confirmed and forgotten.
+        skips_duplicates: bool,
+        /// Where its messages go.
         address: Arc<Address>,
+        /// Asks for a confirmation. Without it an address that leads nowhere refuses each `Send` instead.
+        confirm: Option<Token>,
     },
     /// Forgets a producer.
     RemoveProducer {
@@ -51,7 +65,26 @@ pub enum Request {
     Unsubscribe {
         /// Named by `Subscribe`.
         subscription: SubscriptionId,
+        /// Which of its unsettled deliveries the consumer saw: only those count as redeliveries when they go back.
+        seen: Seen,
         /// Asks for a confirmation.
+        confirm: Option<Token>,
+    },
+    /// Changes how many deliveries a subscription may have unsettled.
+    SetPrefetch {
+        /// Named by `Subscribe`.
+        subscription: SubscriptionId,
+        /// From now on; 0: only what is pulled.
+        prefetch: u32,
+    },
+    /// Lets a subscription have deliveries beyond its prefetch. Replaces what was left of an earlier pull: 0 ends it.
+    Pull {
+        /// Named by `Subscribe`.
+        subscription: SubscriptionId,
+        /// So many more deliveries, then no more.
+        messages: u32,
+        /// Confirmed once all that was there for it has been delivered, including what had to be read back first:
+        /// a pull that is answered without a delivery found nothing.
         confirm: Option<Token>,
     },
     /// Deletes a durable subscription and what it holds. Refused while it is active.
@@ -79,8 +112,32 @@ pub enum Request {
     Begin {
         /// Chosen by the session, never used before.
         transaction: TransactionId,
+        /// What the client calls it, unique over all brokers and restarts: its commit is remembered under this name, so
+        /// that a commit that is asked for again, by a client that lost the answer, is confirmed again.
+        name: Option<Arc<str>>,
         /// Asks for a confirmation.
         confirm: Option<Token>,
+    },
+    /// Asks whether a named local transaction was committed, maybe before a restart: `Confirmed`, or `Refused` as unknown.
+    WasCommitted {
+        /// As in `Begin`.
+        name: Arc<str>,
+        /// Carried back by the answer.
+        confirm: Token,
+    },
+    /// Moves the branch of a distributed transaction on.
+    Branch {
+        /// Which branch. It belongs to no session.
+        xid: Arc<Xid>,
+        /// What shall happen.
+        action: BranchAction,
+        /// Carried back by the answer: `Prepared` for a prepare, else `Confirmed`, or `Refused` with an XA kind.
+        confirm: Token,
+    },
+    /// Asks for the branches that are prepared, or heuristically completed and not forgotten. Answered by `InDoubt`.
+    Recover {
+        /// Carried back by the answer.
+        token: Token,
     },
     /// Makes everything in the transaction happen, or refuses and changes nothing.
     Commit {
@@ -93,6 +150,20 @@ pub enum Request {
     Rollback {
         /// Named by `Begin`.
         transaction: TransactionId,
+        /// Asks for a confirmation.
+        confirm: Option<Token>,
+    },
+    /// Makes a queue or topic that clients did not use yet. One that exists is confirmed.
+    CreateDestination {
+        /// Not temporary, not a pattern.
+        destination: Arc<Destination>,
+        /// Asks for a confirmation.
+        confirm: Option<Token>,
+    },
+    /// Deletes a queue or topic with all it holds. Refused while it has subscriptions.
+    DeleteDestination {
+        /// Not temporary, not a pattern.
+        destination: Arc<Destination>,
         /// Asks for a confirmation.
         confirm: Option<Token>,
     },
@@ -139,6 +210,8 @@ pub enum Request {
 pub struct Subscribe {
     /// Chosen by the session, unused so far.
     pub subscription: SubscriptionId,
+    /// What the client calls it, for those who watch consumers come and go.
+    pub name: Option<Arc<str>>,
     /// Where to listen; leaves may be patterns.
     pub address: Arc<Address>,
     /// The selector's source; `None`: every message.
@@ -149,7 +222,7 @@ pub struct Subscribe {
     pub mode: SubscribeMode,
     /// When a delivery is settled, as far as the broker must know to keep it cheaply.
     pub settles: Settles,
-    /// How many deliveries may be unsettled at a time; at least 1.
+    /// How many deliveries may be unsettled at a time; 0: only what is pulled.
     pub prefetch: u32,
     /// Not the messages of the same session's connection.
     pub no_local: bool,
@@ -175,6 +248,47 @@ pub enum SubscribeMode {
     Browse,
     /// A durable topic subscription of the session's client id under this name; kept while offline.
     Durable(Arc<str>),
+    /// One of several consumers of a topic subscription of this name (with the session's client id, if it has one): each
+    /// message goes to one of them. It lives as long as it has consumers.
+    Shared(Arc<str>),
+    /// As `Shared`, kept while it has no consumers.
+    SharedDurable(Arc<str>),
+}
+
+/// Which unsettled deliveries of a subscription its consumer saw.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seen {
+    /// It may have seen any.
+    Unknown,
+    /// Nothing.
+    None,
+    /// This one and all before it.
+    Through(DeliveryId),
+}
+
+/// What shall happen to a branch of a distributed transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BranchAction {
+    /// Work begins or goes on: sends and settlements of this session's `transaction` belong to the branch from now on.
+    /// Several sessions may work on a branch.
+    Start(TransactionId),
+    /// This session's work on it stops.
+    End,
+    /// Makes it durable and able to commit. What it settled stays locked, what it sent stays unseen, until it is
+    /// decided, whatever happens to sessions and processes.
+    Prepare,
+    /// Makes it happen without a prepare.
+    CommitOnePhase,
+    /// Makes a prepared branch happen.
+    Commit,
+    /// Undoes it.
+    Rollback,
+    /// The transaction manager knows of the heuristic outcome.
+    Forget,
+    /// A person decides in the manager's place; remembered until it is forgotten.
+    HeuristicCommit,
+    /// A person decides in the manager's place; remembered until it is forgotten.
+    HeuristicRollback,
 }
 
 /// When a delivery is settled.
@@ -184,6 +298,9 @@ pub enum Settles {
     WhenWritten,
     /// By the consumer, at its leisure: the broker keeps the message with bytes of its own.
     WhenAcknowledged,
+    /// By the consumer, at its leisure, but what comes from topics never comes back: the broker keeps only the count, as
+    /// soon as the session says `Settlement::Written`. From queues it is as `WhenAcknowledged`.
+    Unreturned,
 }
 
 /// What to tell about the broker.

@@ -10,6 +10,12 @@ pub enum Settlement {
     Consumed,
     /// The consumer has it and is still working: it stays unsettled, and the prefetch window opens by one for it.
     Delivered,
+    /// The bytes have left: for a message of a topic that never comes back, all but the count is forgotten. It stays
+    /// unsettled and takes its place in the window. Nothing for others.
+    Written,
+    /// The consumer itself gave it to the application again: it counts one more redelivery, and stays unsettled and with
+    /// the consumer.
+    Redelivered,
     /// It goes back to the head of its queue, counted as one more redelivery.
     Undelivered,
     /// The consumer found it expired.

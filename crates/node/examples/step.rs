@@ -62,9 +62,21 @@ impl Bench {
         let mut bench = Self { node, disk, out: Effects::default(), requests: Vec::new() };
         let address = Arc::new(Address::parse(load.to, DestinationKind::Queue).expect("a valid name"));
         for slot in 0..=load.subscribers {
-            bench.requests.push(Request::Connect { client_id: None, user: None, confirm: Token(0) });
+            bench.requests.push(Request::Connect {
+                client_id: None,
+                user: None,
+                name: None,
+                peer: None,
+                confirm: Token(0),
+            });
             bench.requests.push(if slot == 0 {
-                Request::AddProducer { producer: ProducerId(1), address: Arc::clone(&address) }
+                Request::AddProducer {
+                    producer: ProducerId(1),
+                    name: None,
+                    skips_duplicates: false,
+                    address: Arc::clone(&address),
+                    confirm: None,
+                }
             } else {
                 Request::Subscribe(Box::new(subscribe(&address)))
             });
@@ -124,6 +136,7 @@ impl Bench {
 fn subscribe(address: &Arc<Address>) -> Subscribe {
     Subscribe {
         subscription: SubscriptionId(1),
+        name: None,
         address: Arc::clone(address),
         selector: None,
         selector_converts_text: true,

@@ -157,7 +157,7 @@ impl Conversation {
         if !self.known {
             self.known = true;
             let confirm = self.token();
-            requests.push(Request::Connect { client_id: None, user: None, confirm });
+            requests.push(Request::Connect { client_id: None, user: None, name: None, peer: None, confirm });
         }
         let token = self.token();
         requests.push(match question {

@@ -90,7 +90,7 @@ fn tell(node: &mut Node, now: Now, config: &Config, began: Instant) {
     let session = SessionId { slot: 0, generation: 0 };
     let (confirm, token) = (Token(1), Token(2));
     let mut requests = vec![
-        Request::Connect { client_id: None, user: None, confirm },
+        Request::Connect { client_id: None, user: None, name: None, peer: None, confirm },
         Request::Inspect { query: Query::Destinations(Arc::from(">")), token },
         Request::Disconnect,
     ];

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ferrymq_model::request::{Settles, SubscribeMode};
 use ferrymq_model::{
     Address, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Event, Header, Message, MessageId,
-    ProducerId, Query, Request, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime,
+    ProducerId, Query, Request, Seen, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -185,12 +185,17 @@ impl Client {
             Event::BrowseEnd { subscription } => {
                 self.unsettled.clear();
                 self.subscription = None;
-                self.outgoing.push_back(Request::Unsubscribe { subscription, confirm: None });
+                self.outgoing.push_back(Request::Unsubscribe { subscription, seen: Seen::Unknown, confirm: None });
             }
             Event::SubscriptionEnded { .. } => self.subscription = None,
             Event::Pause => self.paused = true,
             Event::Resume => self.paused = false,
-            Event::Deliver(_) | Event::Inspected { .. } | Event::Purged { .. } => {}
+            Event::Deliver(_)
+            | Event::Inspected { .. }
+            | Event::Purged { .. }
+            | Event::Closed { .. }
+            | Event::Prepared { .. }
+            | Event::InDoubt { .. } => {}
         }
         true
     }
@@ -219,7 +224,7 @@ impl Client {
         let token = self.token();
         self.awaited = Some(token);
         let client_id = (self.role == Role::Durable).then(|| self.client_id());
-        self.outgoing.push_back(Request::Connect { client_id, user: None, confirm: token });
+        self.outgoing.push_back(Request::Connect { client_id, user: None, name: None, peer: None, confirm: token });
     }
 
     fn produce(&mut self, wall: WallTime) {
@@ -241,7 +246,7 @@ impl Client {
         let transaction = TransactionId(self.transactions);
         self.transaction = Some(transaction);
         let confirm = self.maybe_token(20);
-        self.outgoing.push_back(Request::Begin { transaction, confirm });
+        self.outgoing.push_back(Request::Begin { transaction, name: None, confirm });
     }
 
     fn end_transaction(&mut self, transaction: TransactionId) {
@@ -272,7 +277,13 @@ impl Client {
             let producer = ProducerId(u32::try_from(self.producers.len()).expect("a few producers"));
             let address = Arc::new(Address { leaves });
             self.producers.push((producer, address.clone()));
-            self.outgoing.push_back(Request::AddProducer { producer, address });
+            self.outgoing.push_back(Request::AddProducer {
+                producer,
+                name: None,
+                skips_duplicates: false,
+                address,
+                confirm: None,
+            });
         }
         self.random.pick(&self.producers).clone()
     }
@@ -357,6 +368,7 @@ impl Client {
         let confirm = self.maybe_token(60);
         self.outgoing.push_back(Request::Subscribe(Box::new(Subscribe {
             subscription,
+            name: None,
             address: Arc::new(Address { leaves }),
             selector,
             // Messages of STOMP clients have numbers as text.
@@ -379,7 +391,7 @@ impl Client {
         self.subscription = None;
         self.unsettled.clear();
         self.deletable = self.role == Role::Durable;
-        self.outgoing.push_back(Request::Unsubscribe { subscription, confirm: Some(token) });
+        self.outgoing.push_back(Request::Unsubscribe { subscription, seen: Seen::Unknown, confirm: Some(token) });
     }
 
     fn settle(&mut self, subscription: SubscriptionId) {

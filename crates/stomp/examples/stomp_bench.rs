@@ -129,6 +129,7 @@ fn deliver(name: &str, version: Version, message: &Arc<Message>) {
         let (requests, out) = (&mut *requests.borrow_mut(), &mut *out.borrow_mut());
         for _ in 0..BATCH {
             let delivery = Delivery {
+                first_of_group: false,
                 subscription: SubscriptionId(0),
                 delivery: DeliveryId(next),
                 redeliveries: 0,

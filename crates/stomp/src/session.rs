@@ -283,8 +283,12 @@ impl State {
             }
             Event::Pause => self.heart_beat.pause(),
             Event::Resume => self.heart_beat.resume(cx.now.mono),
-            // Only the control socket asks for these.
-            Event::Inspected { .. } | Event::Purged { .. } => {}
+            Event::Closed { refusal } => {
+                self.phase = Phase::Closed;
+                return Closing::PeerError(refusal.text);
+            }
+            // No frame of STOMP asks for these.
+            Event::Inspected { .. } | Event::Purged { .. } | Event::Prepared { .. } | Event::InDoubt { .. } => {}
         }
         Closing::No
     }

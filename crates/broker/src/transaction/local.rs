@@ -49,6 +49,7 @@ impl Broker {
         &mut self,
         session: SessionId,
         transaction: TransactionId,
+        _name: Option<Arc<str>>,
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {

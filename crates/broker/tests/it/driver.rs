@@ -6,7 +6,7 @@ use ferrymq_model::request::{Settles, SubscribeMode};
 use ferrymq_model::selector::Operand;
 use ferrymq_model::{
     Address, Annotations, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Dialect, Dialects, Event,
-    Header, MalformedMessage, Message, MessageId, MonoTime, Neutral, Now, ProducerId, Query, Request, SessionId,
+    Header, MalformedMessage, Message, MessageId, MonoTime, Neutral, Now, ProducerId, Query, Request, Seen, SessionId,
     Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime,
 };
 use ferrymq_storage::disk::memory::MemoryDisk;
@@ -82,6 +82,7 @@ pub(crate) fn token(number: u64) -> Option<Token> {
 pub(crate) fn subscribe(id: u32, to: &str) -> Subscribe {
     Subscribe {
         subscription: SubscriptionId(id),
+        name: None,
         address: address(to),
         selector: None,
         selector_converts_text: true,
@@ -237,7 +238,7 @@ impl Bench {
 
     pub(crate) fn connect_as(&mut self, slot: u32, client_id: Option<&str>) {
         let client_id = client_id.map(Arc::from);
-        self.ask(slot, Request::Connect { client_id, user: None, confirm: Token(0) });
+        self.ask(slot, Request::Connect { client_id, user: None, name: None, peer: None, confirm: Token(0) });
         assert_eq!(self.events(), format!("{slot} confirmed 0"));
     }
 
@@ -246,7 +247,16 @@ impl Bench {
     }
 
     pub(crate) fn producer(&mut self, slot: u32, producer: u32, to: &str) {
-        self.ask(slot, Request::AddProducer { producer: ProducerId(producer), address: address(to) });
+        self.ask(
+            slot,
+            Request::AddProducer {
+                producer: ProducerId(producer),
+                name: None,
+                skips_duplicates: false,
+                address: address(to),
+                confirm: None,
+            },
+        );
     }
 
     pub(crate) fn message(&mut self, to: &str, body: &str) -> Message {
@@ -291,7 +301,10 @@ impl Bench {
         confirm: Option<Token>,
     ) {
         let producer = ProducerId(999);
-        self.ask(slot, Request::AddProducer { producer, address: address(to) });
+        self.ask(
+            slot,
+            Request::AddProducer { producer, name: None, skips_duplicates: false, address: address(to), confirm: None },
+        );
         let transaction = transaction.map(TransactionId);
         self.ask(slot, Request::Send { producer, message: Arc::new(message), transaction, confirm });
         self.ask(slot, Request::RemoveProducer { producer });
@@ -322,7 +335,7 @@ impl Bench {
     }
 
     pub(crate) fn unsubscribe(&mut self, slot: u32, id: u32) {
-        self.ask(slot, Request::Unsubscribe { subscription: SubscriptionId(id), confirm: None });
+        self.ask(slot, Request::Unsubscribe { subscription: SubscriptionId(id), seen: Seen::Unknown, confirm: None });
     }
 
     /// Bytes that the broker says it holds.
@@ -351,7 +364,7 @@ impl Bench {
     }
 
     pub(crate) fn begin(&mut self, slot: u32, transaction: u64) {
-        self.ask(slot, Request::Begin { transaction: TransactionId(transaction), confirm: None });
+        self.ask(slot, Request::Begin { transaction: TransactionId(transaction), name: None, confirm: None });
     }
 
     pub(crate) fn commit(&mut self, slot: u32, transaction: u64, confirm: Option<Token>) {
@@ -402,6 +415,9 @@ fn line(to: SessionId, event: &Event) -> String {
             if delivery.redeliveries > 0 {
                 text.push_str(&format!(" again {}", delivery.redeliveries));
             }
+            if delivery.first_of_group {
+                text.push_str(" first of group");
+            }
             if let Some(leaf) = &delivery.destination {
                 text.push_str(&format!(" from {leaf}"));
             }
@@ -413,6 +429,9 @@ fn line(to: SessionId, event: &Event) -> String {
         Event::Resume => "resume".to_owned(),
         Event::Inspected { token, .. } => format!("inspected {}", token.0),
         Event::Purged { token, messages } => format!("purged {} {messages}", token.0),
+        Event::Closed { refusal } => format!("closed: {}", refusal.text),
+        Event::Prepared { token, vote } => format!("prepared {} {vote:?}", token.0),
+        Event::InDoubt { token, xids } => format!("in doubt {} {}", token.0, xids.len()),
     };
     format!("{} {rest}", to.slot)
 }

@@ -83,7 +83,16 @@ fn it_needs_a_client_id_that_nobody_else_has() {
     assert_eq!(t.events(), "0 refused InvalidClientId: a durable subscription needs a connection with a client id");
     t.connect_as(1, Some("me"));
     let connect = |t: &mut Bench| {
-        t.ask(2, Request::Connect { client_id: Some("me".into()), user: None, confirm: ferrymq_model::Token(1) });
+        t.ask(
+            2,
+            Request::Connect {
+                client_id: Some("me".into()),
+                user: None,
+                name: None,
+                peer: None,
+                confirm: ferrymq_model::Token(1),
+            },
+        );
         t.events()
     };
     assert_eq!(connect(&mut t), "2 refused 1 InvalidClientId: client id me is in use");

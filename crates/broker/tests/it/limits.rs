@@ -31,12 +31,21 @@ fn producers_and_transactions() {
     t.connect(0);
     for number in 0..=u32::try_from(PRODUCERS_PER_SESSION_MAX).unwrap() {
         assert!(!limit_reached(&mut t));
-        t.ask(0, Request::AddProducer { producer: ProducerId(number), address: address("q") });
+        t.ask(
+            0,
+            Request::AddProducer {
+                producer: ProducerId(number),
+                name: None,
+                skips_duplicates: false,
+                address: address("q"),
+                confirm: None,
+            },
+        );
     }
     assert!(limit_reached(&mut t));
     for number in 0..=TRANSACTIONS_PER_SESSION_MAX as u64 {
         assert!(!limit_reached(&mut t));
-        t.ask(0, Request::Begin { transaction: TransactionId(number), confirm: None });
+        t.ask(0, Request::Begin { transaction: TransactionId(number), name: None, confirm: None });
     }
     assert!(limit_reached(&mut t));
 }

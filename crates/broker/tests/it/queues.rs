@@ -1,7 +1,7 @@
 //! Queues: each message to one consumer.
 
 use crate::driver::{Bench, token};
-use ferrymq_model::{Deliveries, DeliveryId, Request, Settlement, SubscriptionId, Token};
+use ferrymq_model::{Deliveries, DeliveryId, Request, Seen, Settlement, SubscriptionId, Token};
 
 #[test]
 fn a_message_waits_for_a_consumer() {
@@ -171,7 +171,7 @@ fn unknown_things_are_refused() {
     assert_eq!(t.events(), "0 refused Duplicate: subscription 1 exists");
     t.settle(0, 1, 77, Settlement::Consumed);
     assert_eq!(t.events(), "0 refused Unknown: delivery 77 of subscription 1 is not unsettled");
-    t.ask(0, Request::Unsubscribe { subscription: SubscriptionId(4), confirm: token(5) });
+    t.ask(0, Request::Unsubscribe { subscription: SubscriptionId(4), seen: Seen::Unknown, confirm: token(5) });
     assert_eq!(t.events(), "0 refused 5 Unknown: subscription 4 is not known");
     t.commit(0, 8, token(6));
     assert_eq!(t.events(), "0 refused 6 Unknown: transaction 8 is not open");

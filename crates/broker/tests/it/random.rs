@@ -5,7 +5,7 @@ use ferrymq_broker::Settings;
 use ferrymq_model::DeliveryMode::{NonPersistent, Persistent};
 use ferrymq_model::request::{Settles, SubscribeMode};
 use ferrymq_model::{
-    Deliveries, DeliveryId, Event, ProducerId, Query, Request, Settlement, SubscriptionId, Token, TransactionId,
+    Deliveries, DeliveryId, Event, ProducerId, Query, Request, Seen, Settlement, SubscriptionId, Token, TransactionId,
 };
 use std::collections::BTreeMap;
 
@@ -107,11 +107,17 @@ fn request(t: &mut Bench, random: &mut Random, slot: u32) -> Request {
     let transaction = TransactionId(random.below(4));
     let client_id = random.chance(60).then(|| random.pick(&["one", "two"]).into());
     match random.below(40) {
-        0 => Request::Connect { client_id, user: None, confirm: Token(1) },
-        1..=4 => Request::AddProducer { producer: ProducerId(random.small(4)), address: address(random.pick(&PLACES)) },
+        0 => Request::Connect { client_id, user: None, name: None, peer: None, confirm: Token(1) },
+        1..=4 => Request::AddProducer {
+            producer: ProducerId(random.small(4)),
+            name: None,
+            skips_duplicates: false,
+            address: address(random.pick(&PLACES)),
+            confirm: None,
+        },
         5 => Request::RemoveProducer { producer: ProducerId(random.small(4)) },
         6..=10 => Request::Subscribe(Box::new(wishes(random))),
-        11..=12 => Request::Unsubscribe { subscription, confirm },
+        11..=12 => Request::Unsubscribe { subscription, seen: Seen::Unknown, confirm },
         13 => Request::DeleteDurable { name: random.pick(&["d", "e"]).into(), confirm },
         14..=25 => Request::Settle {
             subscription,
@@ -120,7 +126,7 @@ fn request(t: &mut Bench, random: &mut Random, slot: u32) -> Request {
             transaction: random.chance(30).then_some(transaction),
             confirm,
         },
-        26..=28 => Request::Begin { transaction, confirm },
+        26..=28 => Request::Begin { transaction, name: None, confirm },
         29..=31 => Request::Commit { transaction, confirm },
         32 => Request::Rollback { transaction, confirm },
         33..=34 => {

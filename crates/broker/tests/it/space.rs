@@ -52,7 +52,7 @@ fn without_room_settlements_are_taken_and_sends_go_on_when_there_is_room() {
 fn without_room_a_transaction_with_persistent_messages_stays_open_and_one_without_commits() {
     let mut t = short();
     for transaction in [1, 2] {
-        t.ask(0, Request::Begin { transaction: TransactionId(transaction), confirm: None });
+        t.ask(0, Request::Begin { transaction: TransactionId(transaction), name: None, confirm: None });
     }
     t.send_in(0, 1, "q", "c", Persistent);
     t.send_in(0, 2, "q", "d", NonPersistent);

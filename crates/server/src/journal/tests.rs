@@ -85,8 +85,8 @@ fn a_disk_that_cannot_sync_ends_the_journal_and_what_waited_is_refused() {
     let producer = ProducerId(1);
     let message = Arc::new(persistent_message(&destination));
     let mut requests = vec![
-        Request::Connect { client_id: None, user: None, confirm: Token(1) },
-        Request::AddProducer { producer, address },
+        Request::Connect { client_id: None, user: None, name: None, peer: None, confirm: Token(1) },
+        Request::AddProducer { producer, name: None, skips_duplicates: false, address, confirm: None },
         Request::Send { producer, message, transaction: None, confirm: Some(Token(2)) },
     ];
     let mut scratch = Scratch::default();

@@ -20,7 +20,7 @@ impl Oracle {
                 self.sessions.insert(id, Session { client_id: client_id.clone(), ..Session::default() });
                 self.await_answer(id, Some(*confirm), Asked::Connect);
             }
-            Request::AddProducer { producer, address } => {
+            Request::AddProducer { producer, address, .. } => {
                 let leaves = address.leaves.clone();
                 self.session(id).producers.insert(*producer, leaves);
             }
@@ -36,7 +36,7 @@ impl Oracle {
                 self.subscribe(id, subscribe);
                 self.await_answer(id, subscribe.confirm, Asked::Subscribe(subscribe.subscription));
             }
-            Request::Unsubscribe { subscription, confirm } => {
+            Request::Unsubscribe { subscription, confirm, .. } => {
                 self.end_subscription(id, *subscription);
                 self.await_answer(id, *confirm, Asked::Other);
             }
@@ -48,7 +48,7 @@ impl Oracle {
                 self.settle(id, *subscription, *deliveries, settlement, *transaction);
                 self.await_answer(id, *confirm, Asked::Other);
             }
-            Request::Begin { transaction, confirm } => {
+            Request::Begin { transaction, confirm, .. } => {
                 self.session(id).transactions.insert(*transaction, Transaction::default());
                 self.await_answer(id, *confirm, Asked::Other);
             }
@@ -68,6 +68,13 @@ impl Oracle {
                 self.end_temporary(destination);
                 self.await_answer(id, *confirm, Asked::Other);
             }
+            Request::SetPrefetch { .. }
+            | Request::Pull { .. }
+            | Request::WasCommitted { .. }
+            | Request::Branch { .. }
+            | Request::Recover { .. }
+            | Request::CreateDestination { .. }
+            | Request::DeleteDestination { .. } => unreachable!("no client of the simulator asks this yet"),
             Request::Inspect { token, .. } => self.session(id).queries.push(*token),
             Request::Purge { destination, token } => {
                 self.purge(id, destination);
@@ -169,6 +176,9 @@ impl Oracle {
                 let key = StoreKey::Durable(client, name.clone());
                 self.open_durable(id, &key, &leaves, chosen);
                 Listening::Durable(key)
+            }
+            SubscribeMode::Shared(_) | SubscribeMode::SharedDurable(_) => {
+                unreachable!("no client of the simulator shares a subscription yet")
             }
             SubscribeMode::Consume if leaves.iter().all(|leaf| is_queue(leaf.kind)) => Listening::Queues,
             SubscribeMode::Consume => {
@@ -288,7 +298,12 @@ impl Oracle {
         let settled: Vec<Held> = it.held.extract_if(.., |held| meant(held)).collect();
         match settlement {
             Settlement::Undelivered => self.give_back(id, &settled),
-            Settlement::Consumed | Settlement::Expired | Settlement::Poisoned(_) | Settlement::Delivered => {
+            Settlement::Consumed
+            | Settlement::Expired
+            | Settlement::Poisoned(_)
+            | Settlement::Delivered
+            | Settlement::Written
+            | Settlement::Redelivered => {
                 for held in settled {
                     let operation = self.operate(Some(id), false);
                     self.apply(operation, held, settlement);
@@ -302,7 +317,7 @@ impl Oracle {
         match settlement {
             Settlement::Consumed => self.change(operation, held.copy, Place::Gone),
             Settlement::Expired | Settlement::Poisoned(_) => self.bury(operation, held.copy),
-            Settlement::Undelivered | Settlement::Delivered => {}
+            Settlement::Undelivered | Settlement::Delivered | Settlement::Written | Settlement::Redelivered => {}
         }
     }
 

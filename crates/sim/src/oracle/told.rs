@@ -22,6 +22,9 @@ impl Oracle {
                 self.end_subscription(session, *subscription);
             }
             Event::Pause | Event::Resume => {}
+            Event::Closed { .. } | Event::Prepared { .. } | Event::InDoubt { .. } => {
+                self.accuse(Promise::Confirmations, format!("nobody asked for {event:?}"));
+            }
             Event::Inspected { token, report } => {
                 self.query_answered(session, *token);
                 self.judge_report(report);

@@ -118,7 +118,7 @@ impl World {
         let session = SessionId { slot, generation: 0 };
         let subscription = SubscriptionId(1);
         let (client_id, subscribe) = what.subscribe(subscription);
-        self.ask(session, vec![Request::Connect { client_id, user: None, confirm: Token(1) }]);
+        self.ask(session, vec![Request::Connect { client_id, user: None, name: None, peer: None, confirm: Token(1) }]);
         self.ask(session, vec![Request::Subscribe(Box::new(subscribe))]);
         let (mut quiet, mut token) = (0, 10);
         for _ in 0..ROUNDS_MAX {
@@ -169,6 +169,7 @@ impl Drained {
         };
         let subscribe = Subscribe {
             subscription,
+            name: None,
             address: Arc::new(Address { leaves: vec![leaf] }),
             selector: None,
             selector_converts_text: true,

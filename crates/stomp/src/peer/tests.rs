@@ -59,6 +59,7 @@ fn every_version_sends_receives_and_acknowledges() {
         let message = Arc::clone(message);
         for delivery in 1..=2 {
             let frames = pair.event(Event::Deliver(Delivery {
+                first_of_group: false,
                 subscription: SubscriptionId(0),
                 delivery: DeliveryId(delivery),
                 redeliveries: 0,

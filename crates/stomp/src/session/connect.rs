@@ -33,7 +33,9 @@ impl State {
             receipt: text(Known::Receipt).map(String::from),
         };
         let confirm = self.confirmation(frame, Purpose::Connect)?;
-        cx.requests.push(Request::Connect { client_id, user: text(Known::Login).map(Arc::from), confirm });
+        let name = Some(Arc::clone(&self.options.session_name));
+        let user = text(Known::Login).map(Arc::from);
+        cx.requests.push(Request::Connect { name, client_id, user, peer: None, confirm });
         Ok(Closing::No)
     }
 

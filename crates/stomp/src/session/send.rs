@@ -44,7 +44,13 @@ impl State {
         let leaves = self.resolve(&frame.get(Known::Destination).unwrap_or_default(), cx.requests)?;
         let destination = Arc::clone(&leaves[0]);
         let id = self.producers.add(raw, Arc::clone(&destination), cx.requests);
-        cx.requests.push(Request::AddProducer { producer: id, address: Arc::new(Address { leaves }) });
+        cx.requests.push(Request::AddProducer {
+            producer: id,
+            name: None,
+            skips_duplicates: false,
+            address: Arc::new(Address { leaves }),
+            confirm: None,
+        });
         Ok(Producer { id, destination })
     }
 

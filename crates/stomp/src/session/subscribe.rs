@@ -5,7 +5,7 @@ use super::subscriptions::{AckMode, Subscription};
 use super::{Context, PeerError, State};
 use crate::codec::{Frame, Known, Version};
 use ferrymq_model::request::{Settles, SubscribeMode};
-use ferrymq_model::{Address, Request, Subscribe};
+use ferrymq_model::{Address, Request, Seen, Subscribe};
 use std::sync::Arc;
 
 /// Prefetch where the client names none, as ActiveMQ's. Messages.
@@ -76,20 +76,26 @@ impl State {
         let text = frame.get(Known::Destination).unwrap_or_default();
         let leaves = self.resolve(&text, cx.requests)?;
         let prefetch = extensions.prefetch.unwrap_or(match (&mode, leaves[0].kind) {
-            (SubscribeMode::Durable(_), _) => PREFETCH_DURABLE,
+            (SubscribeMode::Durable(_) | SubscribeMode::Shared(_) | SubscribeMode::SharedDurable(_), _) => {
+                PREFETCH_DURABLE
+            }
             (SubscribeMode::Consume | SubscribeMode::Browse, kind) if kind.is_topic() => PREFETCH_TOPIC,
             (SubscribeMode::Consume | SubscribeMode::Browse, _) => PREFETCH_QUEUE,
         });
         let subscription = self.subscriptions.next_id();
         let durable = match &mode {
             SubscribeMode::Durable(name) => Some(Arc::clone(name)),
-            SubscribeMode::Consume | SubscribeMode::Browse => None,
+            SubscribeMode::Consume
+            | SubscribeMode::Browse
+            | SubscribeMode::Shared(_)
+            | SubscribeMode::SharedDurable(_) => None,
         };
         // Asked for in any case: a refused subscription is forgotten.
         let confirm = Some(self.confirmation(frame, Purpose::Subscribe(subscription))?);
         self.subscriptions.add(Subscription::new(subscription, id, raw, ack_mode, durable));
         cx.requests.push(Request::Subscribe(Box::new(Subscribe {
             subscription,
+            name: None,
             address: Arc::new(Address { leaves }),
             selector: frame.get(Known::Selector).filter(|text| !text.trim().is_empty()).map(Arc::from),
             selector_converts_text: true,
@@ -143,7 +149,7 @@ impl State {
             self.subscriptions.settle_encoded(subscription, cx.requests);
             self.subscriptions.remove(subscription);
             let confirm = if durable.is_none() { confirm.take() } else { None };
-            cx.requests.push(Request::Unsubscribe { subscription, confirm });
+            cx.requests.push(Request::Unsubscribe { subscription, seen: Seen::Unknown, confirm });
         }
         if let Some(name) = durable {
             cx.requests.push(Request::DeleteDurable { name, confirm });

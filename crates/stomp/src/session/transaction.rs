@@ -29,7 +29,7 @@ impl State {
         let transaction = TransactionId(self.transactions.next);
         self.transactions.next += 1;
         self.transactions.open.insert(Box::from(name), transaction);
-        cx.requests.push(Request::Begin { transaction, confirm });
+        cx.requests.push(Request::Begin { transaction, name: None, confirm });
         Ok(())
     }
 

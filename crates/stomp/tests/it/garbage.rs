@@ -198,7 +198,7 @@ fn many_destinations_keep_a_bounded_number_of_producers() {
     let mut hot = 0;
     for request in &conversation.requests {
         match request {
-            Request::AddProducer { producer, address } => {
+            Request::AddProducer { producer, address, .. } => {
                 hot += usize::from(&*address.leaves[0].name == "hot");
                 assert!(known.insert(*producer));
             }

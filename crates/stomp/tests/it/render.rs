@@ -18,7 +18,7 @@ fn address(address: &Address) -> String {
 
 pub(crate) fn request(request: &Request) -> String {
     match request {
-        Request::Connect { client_id, user, confirm } => {
+        Request::Connect { client_id, user, confirm, .. } => {
             format!(
                 "Connect{}{} confirm={}",
                 optional("client-id", client_id.as_ref()),
@@ -26,14 +26,14 @@ pub(crate) fn request(request: &Request) -> String {
                 confirm.0
             )
         }
-        Request::AddProducer { producer, address: to } => format!("AddProducer {} to={}", producer.0, address(to)),
+        Request::AddProducer { producer, address: to, .. } => format!("AddProducer {} to={}", producer.0, address(to)),
         Request::RemoveProducer { producer } => format!("RemoveProducer {}", producer.0),
         Request::Send { producer, message, transaction, confirm: token } => {
             let transaction = optional("transaction", transaction.map(|it| it.0));
             format!("Send {}{transaction}{} {}", producer.0, confirm(*token), show_message(message))
         }
         Request::Subscribe(wishes) => subscribe(wishes),
-        Request::Unsubscribe { subscription, confirm: token } => {
+        Request::Unsubscribe { subscription, confirm: token, .. } => {
             format!("Unsubscribe {}{}", subscription.0, confirm(*token))
         }
         Request::DeleteDurable { name, confirm: token } => format!("DeleteDurable {name}{}", confirm(*token)),
@@ -50,7 +50,7 @@ pub(crate) fn request(request: &Request) -> String {
             let transaction = optional("transaction", transaction.map(|it| it.0));
             format!("Settle {} {which} {settlement}{transaction}{}", subscription.0, confirm(*token))
         }
-        Request::Begin { transaction, confirm: token } => format!("Begin {}{}", transaction.0, confirm(*token)),
+        Request::Begin { transaction, confirm: token, .. } => format!("Begin {}{}", transaction.0, confirm(*token)),
         Request::Commit { transaction, confirm: token } => format!("Commit {}{}", transaction.0, confirm(*token)),
         Request::Rollback { transaction, confirm: token } => format!("Rollback {}{}", transaction.0, confirm(*token)),
         Request::CreateTemporary { destination, confirm: token } => {
@@ -60,7 +60,7 @@ pub(crate) fn request(request: &Request) -> String {
             format!("DeleteTemporary {destination}{}", confirm(*token))
         }
         Request::Confirm { confirm } => format!("Confirm confirm={}", confirm.0),
-        Request::Inspect { .. } | Request::Purge { .. } | Request::Disconnect => format!("{request:?}"),
+        other => format!("{other:?}"),
     }
 }
 
@@ -69,6 +69,8 @@ fn subscribe(wishes: &Subscribe) -> String {
         SubscribeMode::Consume => String::new(),
         SubscribeMode::Browse => " browse".to_owned(),
         SubscribeMode::Durable(name) => format!(" durable={name}"),
+        SubscribeMode::Shared(name) => format!(" shared={name}"),
+        SubscribeMode::SharedDurable(name) => format!(" shared-durable={name}"),
     };
     let flag = |is_set: bool, name: &str| if is_set { format!(" {name}") } else { String::new() };
     format!(

@@ -168,6 +168,7 @@ impl Runner {
             annotations.original_destination = Some(original);
         }
         Delivery {
+            first_of_group: false,
             subscription: SubscriptionId(number("subscription") as u32),
             delivery: ferrymq_model::DeliveryId(number("delivery")),
             redeliveries: number("redeliveries") as u32,

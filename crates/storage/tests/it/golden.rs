@@ -41,6 +41,8 @@ fn records() -> Vec<Record> {
         group: Some(Group { id: "g".into(), sequence: -1 }),
         user: Some("ada".into()),
         original_destination: Some(Arc::new(destination(DestinationKind::TemporaryTopic, "ID:x:2"))),
+        schedule: None,
+        advisory: None,
         added: values(),
     }));
     let durable = StoreDefinition::Durable {
