@@ -25,6 +25,7 @@
 pub mod codec;
 pub mod detect;
 pub mod limits;
+pub mod mapping;
 
 pub use codec::{CodecError, CodecOptions, Command, Decoder, Encoder};
 pub use detect::{Detection, is_openwire};
