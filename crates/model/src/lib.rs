@@ -41,7 +41,7 @@ pub use id::{DeliveryId, MessageId, ProducerId, SessionId, SubscriptionId, Token
 pub use message::{Annotations, DeliveryMode, Group, Header, Message};
 pub use outbox::Outbox;
 pub use request::{BranchAction, Query, Request, Seen, Subscribe};
-pub use schedule::Schedule;
+pub use schedule::{Schedule, ScheduleError};
 pub use selector::{Operand, Selector, SelectorError};
 pub use session::{Closing, Session};
 pub use settlement::{Deliveries, Settlement};
