@@ -87,6 +87,15 @@ public final class Broker implements AutoCloseable {
         return process != null && process.isAlive();
     }
 
+    /** Whether it ends by itself in that time. */
+    public boolean endsWithin(long millis) {
+        try {
+            return process.waitFor(millis, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException error) {
+            throw new IllegalStateException(error);
+        }
+    }
+
     /** Ends it as an operator does. */
     public void stop() {
         process.destroy();
