@@ -91,7 +91,7 @@ impl Broker {
             subscription.held_bytes += size;
             self.live_memory += size;
             self.topics[topic].memory += size;
-            let passing = subscription.settles == Settles::WhenWritten;
+            let passing = subscription.settles != Settles::WhenAcknowledged;
             if !held && subscription.has_credit() && subscription.pending.is_empty() {
                 let kept = if passing {
                     Item { leaf: item.leaf.clone(), message: Some(Arc::clone(message)), ..*item }
@@ -99,7 +99,7 @@ impl Broker {
                     let own = own.get_or_insert_with(|| Arc::new(message.detached()));
                     Item { leaf: item.leaf.clone(), message: Some(Arc::clone(own)), ..*item }
                 };
-                subscription.deliver(Source::Topic(topic), kept, passing, step.out);
+                subscription.deliver(Source::Topic(topic), kept, passing, false, step.out);
                 if is_dispatch_watched {
                     self.note_live(Kind::MessageDispatched, topic, item, Some(index));
                 }
@@ -163,10 +163,10 @@ impl Broker {
                 self.release_live(index, topic, item.size as usize);
                 continue;
             }
-            let passing = subscription.settles == Settles::WhenWritten;
+            let passing = subscription.settles != Settles::WhenAcknowledged;
             subscription.slow &= !subscription.pending.is_empty();
             self.note_live(Kind::MessageDispatched, topic, &item, Some(index));
-            self.subscriptions[index].deliver(Source::Topic(topic), item, passing, step.out);
+            self.subscriptions[index].deliver(Source::Topic(topic), item, passing, false, step.out);
         }
     }
 
