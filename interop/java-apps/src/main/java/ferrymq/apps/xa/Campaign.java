@@ -70,7 +70,6 @@ public final class Campaign {
                 moment(step, moment, runs);
             }
         }
-        mismatches.stream().limit(30).forEach(text -> System.out.println("xa: " + text));
         System.out.printf("xa: %d runs, %d mismatches, client %s%n", number, mismatches.size(),
                 ActiveMQConnectionFactory.class.getPackage().getImplementationVersion());
         return mismatches.isEmpty();
@@ -146,7 +145,7 @@ public final class Campaign {
         }
         recover();
         if (outcome != Cut.Outcome.HIT && attempt.stopped != null) {
-            mismatches.add(name + ": the broker lived, and yet: " + attempt.stopped);
+            complain(name + ": the broker lived, and yet: " + attempt.stopped);
         }
         verify(name, attempt);
         journal.clear();
@@ -184,6 +183,10 @@ public final class Campaign {
         private final String global = "run-" + number;
         private final Xid ofBroker = new Branch(global, OF_BROKER);
         private final Xid ofDatabase = new Branch(global, OF_DATABASE);
+        /** The database is between start and end. */
+        private boolean isWorking;
+        /** Both resources are. */
+        private boolean isPrepared;
         private boolean isDecided;
         /** The application was told that it happened. */
         private boolean isConfirmed;
@@ -203,8 +206,27 @@ public final class Campaign {
                 transact(connection, second);
             } catch (Exception error) {
                 stopped = error;
+                abandon(second);
             }
             closeQuietly(connection, second);
+        }
+
+        /** What a database does with the work of a client that is gone; this one lives in our process and does not notice. */
+        private void abandon(javax.sql.XAConnection second) {
+            if (second == null || isPrepared) {
+                return;
+            }
+            try {
+                XAResource other = second.getXAResource();
+                if (isWorking) {
+                    other.end(ofDatabase, XAResource.TMFAIL);
+                }
+                other.rollback(ofDatabase);
+            } catch (XAException notBegun) {
+                // Nothing to undo.
+            } catch (java.sql.SQLException error) {
+                throw new IllegalStateException(error);
+            }
         }
 
         private void transact(XAConnection connection, javax.sql.XAConnection second) throws Exception {
@@ -218,6 +240,7 @@ public final class Campaign {
             first.start(ofBroker, XAResource.TMNOFLAGS);
             if (scenario != Scenario.ONE_PHASE) {
                 other.start(ofDatabase, XAResource.TMNOFLAGS);
+                isWorking = true;
             }
             if (!(consumer.receive(PATIENCE_MILLIS) instanceof TextMessage message)) {
                 throw new IllegalStateException("the message does not come");
@@ -229,6 +252,7 @@ public final class Campaign {
             first.end(ofBroker, XAResource.TMSUCCESS);
             if (scenario != Scenario.ONE_PHASE) {
                 other.end(ofDatabase, XAResource.TMSUCCESS);
+                isWorking = false;
             }
             complete(first, other);
         }
@@ -267,6 +291,7 @@ public final class Campaign {
             if (first.prepare(ofBroker) != XAResource.XA_OK || other.prepare(ofDatabase) != XAResource.XA_OK) {
                 throw new IllegalStateException("a resource claims that there was no work");
             }
+            isPrepared = true;
         }
 
         private void decide() {
@@ -374,7 +399,7 @@ public final class Campaign {
             boolean honest = !attempt.isConfirmed || sent;
             boolean undone = attempt.scenario.commits() || attempt.scenario == Scenario.ONE_PHASE || !sent;
             if (!(whole && agrees && obeys && honest && undone)) {
-                mismatches.add(name + ": in " + in + ", out " + out + ", row " + row + ", decided " + attempt.isDecided
+                complain(name + ": in " + in + ", out " + out + ", row " + row + ", decided " + attempt.isDecided
                         + ", confirmed " + attempt.isConfirmed + ", stopped by " + attempt.stopped);
                 return;
             }
@@ -384,7 +409,7 @@ public final class Campaign {
         try {
             List<Xid> left = inDoubt(connection.createXASession().getXAResource(), OF_BROKER);
             if (!left.isEmpty()) {
-                mismatches.add(name + ": still in doubt: " + left);
+                complain(name + ": still in doubt: " + left);
             }
         } finally {
             connection.close();
@@ -404,9 +429,14 @@ public final class Campaign {
     private void take(Session session, String queue) throws JMSException {
         MessageConsumer consumer = session.createConsumer(session.createQueue(queue));
         if (consumer.receive(PATIENCE_MILLIS) == null) {
-            mismatches.add("run " + number + ": " + queue + " shows a message and does not give it");
+            complain("run " + number + ": " + queue + " shows a message and does not give it");
         }
         consumer.close();
+    }
+
+    private void complain(String text) {
+        mismatches.add(text);
+        System.out.println("xa: " + text);
     }
 
     private static void closeQuietly(XAConnection connection, javax.sql.XAConnection second) {

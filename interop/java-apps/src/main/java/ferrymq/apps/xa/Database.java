@@ -7,19 +7,23 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import javax.sql.XAConnection;
-import org.h2.jdbcx.JdbcDataSource;
+import org.apache.derby.jdbc.EmbeddedXADataSource;
 
 /** The other resource: a table of what was worked on, in a file of its own. */
 final class Database implements AutoCloseable {
-    private final JdbcDataSource source = new JdbcDataSource();
-    /** Keeps the database open between connections. */
+    private final EmbeddedXADataSource source = new EmbeddedXADataSource();
+    private final XAConnection connected;
     private final Connection plain;
 
     Database(Path folder) throws SQLException {
-        source.setUrl("jdbc:h2:file:" + folder.resolve("second"));
-        plain = source.getConnection();
+        System.setProperty("derby.stream.error.file", folder.resolve("derby.log").toString());
+        source.setDatabaseName(folder.resolve("second").toString());
+        source.setCreateDatabase("create");
+        // One connection stays: it keeps the database open.
+        connected = source.getXAConnection();
+        plain = connected.getConnection();
         try (Statement statement = plain.createStatement()) {
-            statement.execute("create table work (number bigint primary key)");
+            statement.execute("create table finished (number bigint not null primary key)");
         }
     }
 
@@ -28,14 +32,14 @@ final class Database implements AutoCloseable {
     }
 
     static void insert(Connection connection, long number) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement("insert into work values (?)")) {
+        try (PreparedStatement statement = connection.prepareStatement("insert into finished values (?)")) {
             statement.setLong(1, number);
             statement.executeUpdate();
         }
     }
 
     boolean holds(long number) throws SQLException {
-        try (PreparedStatement statement = plain.prepareStatement("select 1 from work where number = ?")) {
+        try (PreparedStatement statement = plain.prepareStatement("select 1 from finished where number = ?")) {
             statement.setLong(1, number);
             try (ResultSet rows = statement.executeQuery()) {
                 return rows.next();
@@ -45,6 +49,6 @@ final class Database implements AutoCloseable {
 
     @Override
     public void close() throws SQLException {
-        plain.close();
+        connected.close();
     }
 }
