@@ -3,6 +3,7 @@
 
 mod golden;
 mod hostile;
+mod mapping;
 mod mutation;
 mod runs;
 mod surface;
