@@ -5,5 +5,6 @@ mod golden;
 mod hostile;
 mod mapping;
 mod mutation;
+mod peer;
 mod runs;
 mod surface;
