@@ -56,6 +56,8 @@ pub struct Broker {
     pub(crate) settings: Settings,
     pub(crate) sessions: Vec<Option<Box<SessionState>>>,
     pub(crate) sessions_open: u32,
+    /// Sessions by the name of their connection.
+    pub(crate) names: BTreeMap<Arc<str>, SessionId>,
     pub(crate) client_ids: BTreeMap<Arc<str>, SessionId>,
     pub(crate) places: BTreeMap<Destination, Place>,
     pub(crate) queues: Slab<Queue>,
@@ -117,6 +119,7 @@ impl Broker {
             settings,
             sessions: Vec::new(),
             sessions_open: 0,
+            names: BTreeMap::new(),
             client_ids: BTreeMap::new(),
             places: BTreeMap::new(),
             queues: Slab::default(),

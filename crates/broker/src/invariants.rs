@@ -38,6 +38,12 @@ impl Broker {
         assert!(self.work.is_empty(), "work is recorded within its step");
         let open = self.sessions.iter().flatten().count();
         assert_eq!(self.sessions_open as usize, open, "open sessions");
+        let named = self.sessions.iter().flatten().filter(|state| !state.connection.name.is_empty()).count();
+        assert_eq!(self.names.len(), named, "names of open sessions");
+        for (name, &session) in &self.names {
+            let known = self.session(session).map(|state| &state.connection.name);
+            assert_eq!(known, Some(name), "the session of a name");
+        }
     }
 
     fn check_queue(&self, index: u32) {

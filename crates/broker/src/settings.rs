@@ -5,6 +5,8 @@ use std::sync::Arc;
 /// What may be set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
+    /// What the broker calls itself.
+    pub broker_name: Arc<str>,
     /// Messages that all queues and durable subscriptions together keep in memory before every producer waits. Bytes.
     /// Topic subscriptions hold up to half as many besides, and lose messages beyond that.
     pub memory_limit_bytes: usize,
@@ -31,6 +33,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            broker_name: Arc::from("localhost"),
             memory_limit_bytes: 256 * 1024 * 1024,
             destination_memory_limit_bytes: 32 * 1024 * 1024,
             redeliveries_max: 6,

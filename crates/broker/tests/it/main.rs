@@ -17,6 +17,7 @@ mod random;
 mod redelivered;
 mod selectors;
 mod space;
+mod takeover;
 mod temporary;
 mod topics;
 mod transactions;

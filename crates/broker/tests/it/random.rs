@@ -121,7 +121,10 @@ fn request(t: &mut Bench, random: &mut Random, slot: u32) -> Request {
     let transaction = TransactionId(random.below(4));
     let client_id = random.chance(60).then(|| random.pick(&["one", "two"]).into());
     match random.below(45) {
-        0 => Request::Connect { client_id, user: None, name: None, peer: None, confirm: Token(1) },
+        0 => {
+            let name = random.chance(50).then(|| random.pick(&["n", "m"]).into());
+            Request::Connect { client_id, user: None, name, peer: None, confirm: Token(1) }
+        }
         1..=4 => Request::AddProducer {
             producer: ProducerId(random.small(4)),
             name: None,
