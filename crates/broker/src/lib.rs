@@ -21,6 +21,7 @@
 
 mod broker;
 mod browse;
+mod choose;
 mod confirm;
 mod declare;
 mod dispatch;

@@ -106,7 +106,7 @@ fn send(t: &mut Bench, random: &mut Random, slot: u32) {
     if random.chance(20) {
         message.header.expiration = Some(ferrymq_model::WallTime(t.now.wall.0 + random.below(300)));
     }
-    if random.chance(10) {
+    if random.chance(25) {
         let sequence = i32::try_from(random.below(4)).unwrap() - 1;
         crate::driver::grouped(&mut message, random.pick(&["g", "h"]), sequence);
     }
@@ -184,9 +184,11 @@ fn run(seed: u64) {
             let request = request(&mut t, &mut random, slot);
             t.ask(slot, request);
         }
+        t.broker.check_nothing_waits(t.now.wall);
         if random.chance(15) {
             t.flush();
         }
+        t.broker.check_nothing_waits(t.now.wall);
         if random.chance(1) {
             t.restart();
         }
