@@ -1,5 +1,6 @@
 //! The one owner of the broker's state.
 
+use crate::advisory::Advisories;
 use crate::confirm::Waiting;
 use crate::producer::NewProducer;
 use crate::queue::Queue;
@@ -109,6 +110,8 @@ pub struct Broker {
     /// Sessions that wait for memory of the broker.
     pub(crate) paused: Vec<SessionId>,
     pub(crate) work: Work,
+    /// Who watches the broker, and what this step has to tell them.
+    pub(crate) advisories: Advisories,
     pub(crate) enqueued: u64,
     pub(crate) dequeued: u64,
 }
@@ -152,6 +155,7 @@ impl Broker {
             holds: 0,
             paused: Vec::new(),
             work: Work::default(),
+            advisories: Advisories::default(),
             enqueued: 0,
             dequeued: 0,
         }
@@ -162,6 +166,7 @@ impl Broker {
         let step = &mut Step { now, journal, out };
         if !self.is_open(session) {
             self.handle_unknown_session(session, request, step);
+            self.publish_advisories(step);
             return;
         }
         match request {
@@ -220,6 +225,7 @@ impl Broker {
             Request::Confirm { confirm } => self.confirm(session, Some(confirm), step),
             Request::Disconnect => self.disconnect(session, step),
         }
+        self.publish_advisories(step);
         if !self.work.is_empty() {
             self.record_work(false, Some(session), step);
         }
@@ -234,6 +240,7 @@ impl Broker {
         self.page_out_durable();
         self.confirm_durable(step);
         self.release_held(step);
+        self.publish_advisories(step);
         self.mark_delivered(step);
         self.record_work(false, None, step);
         self.confirm_pulls(step);
@@ -262,6 +269,7 @@ impl Broker {
     ) {
         let step = &mut Step { now, journal, out };
         self.take_fetched(fetch, message, step);
+        self.publish_advisories(step);
         self.record_work(false, None, step);
         self.confirm_pulls(step);
     }
@@ -277,6 +285,7 @@ impl Broker {
                 self.wake_browsers(queue, step);
             }
         }
+        self.publish_advisories(step);
         self.mark_delivered(step);
         self.record_work(false, None, step);
         self.confirm_pulls(step);

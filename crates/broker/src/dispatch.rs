@@ -1,5 +1,6 @@
 //! Gives the messages of a queue to its consumers, as far as their credit goes.
 
+use crate::advisory::Kind;
 use crate::broker::{Broker, Step};
 use crate::choose::{Choice, Found};
 use crate::queue::{BANDS, Entry, EntryState, Item};
@@ -16,6 +17,10 @@ impl Broker {
         }
         queue.counters.enqueued += 1;
         self.enqueued += 1;
+        if self.is_arrival_watched() {
+            self.note_arrival(index, &item);
+        }
+        let queue = &mut self.queues[index];
         if item.stored.is_some() {
             queue.stored += 1;
         } else if queue.durable().is_some() && queue.memory >= self.settings.destination_memory_limit_bytes {
@@ -163,6 +168,7 @@ impl Broker {
             }
             queue.delivered = item.sequence;
         }
+        self.note_item(Kind::MessageDispatched, index, &item, Some(subscription));
         let receiver = &mut self.subscriptions[subscription];
         receiver.deliver(Source::Queue(index), item, false, first_of_group, step.out);
         if receiver.window >= receiver.prefetch {

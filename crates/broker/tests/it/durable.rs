@@ -97,7 +97,7 @@ fn it_needs_a_client_id_that_nobody_else_has() {
     };
     assert_eq!(
         connect(&mut t),
-        "2 refused 1 InvalidClientId: Broker: localhost - Client: me already connected from elsewhere"
+        "2 refused 1 InvalidClientId: Broker: ferrymq - Client: me already connected from elsewhere"
     );
     t.disconnect(1);
     assert_eq!(connect(&mut t), "2 confirmed 1");

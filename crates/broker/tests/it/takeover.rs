@@ -60,8 +60,7 @@ fn a_client_id_stays_with_a_connection_of_another_name() {
     let mut t = Bench::new();
     connect(&mut t, 0, "ID:one", Some("me"), "tcp://192.0.2.1:1");
     connect(&mut t, 1, "ID:two", Some("me"), "tcp://192.0.2.2:1");
-    let refused =
-        "1 refused 1 InvalidClientId: Broker: localhost - Client: me already connected from tcp://192.0.2.1:1";
+    let refused = "1 refused 1 InvalidClientId: Broker: ferrymq - Client: me already connected from tcp://192.0.2.1:1";
     assert_eq!(t.events(), format!("0 confirmed 1\n{refused}"));
     t.disconnect(0);
     connect(&mut t, 1, "ID:two", Some("me"), "tcp://192.0.2.2:1");

@@ -11,7 +11,7 @@ use crate::codec::ids::{ConnectionId, ConsumerId, ObjectId, ProducerId};
 use crate::codec::message::Message as WireMessage;
 use crate::codec::message_body::MessageBody;
 use crate::codec::producer::ProducerInfo;
-use crate::codec::session::RemoveInfo;
+use crate::codec::session::{RemoveInfo, RemoveSubscriptionInfo};
 use crate::codec::table::Secret;
 use crate::codec::{CodecError, Command};
 use ferrymq_model::advisory::{ConnectionFacts, ConsumerFacts, ProducerFacts};
@@ -19,8 +19,6 @@ use ferrymq_model::request::SubscribeMode;
 use ferrymq_model::{Advisory, Destination, Message, Value};
 use std::sync::Arc;
 
-/// `JMSType` of every advisory.
-pub(super) const JMS_TYPE: &str = "Advisory";
 /// `DestinationInfo.operation_type`.
 const ADDED: i8 = 0;
 const REMOVED: i8 = 1;
@@ -47,11 +45,24 @@ pub(super) fn command(
         Advisory::DestinationDeleted { destination, connection } => {
             destination_info(destination, connection.as_ref(), REMOVED).into()
         }
-        Advisory::ConsumerStarted(consumer) => consumer_info(consumer).into(),
+        Advisory::ConsumerStarted(consumer) | Advisory::Consumer(consumer) => consumer_info(consumer).into(),
         Advisory::ConsumerStopped(consumer) => remove(ObjectId::ConsumerId(consumer_id(consumer))),
+        Advisory::SubscriptionDeleted { connection, name } => RemoveSubscriptionInfo {
+            connection_id: Some(connection_id(&connection.name)),
+            subscription_name: Some(Arc::clone(name)),
+            client_id: connection.client_id.clone(),
+            ..RemoveSubscriptionInfo::default()
+        }
+        .into(),
         Advisory::ProducerStarted(producer) => producer_info(producer).into(),
         Advisory::ProducerStopped(producer) => remove(ObjectId::ProducerId(producer_id(producer))),
-        Advisory::Message(message) => Command::Message(Box::new(wire(message)?)),
+        Advisory::Message { message, place } => {
+            let mut message = wire(message)?;
+            message.fields.destination = Some(wire_destination(place));
+            message.fields.body = MessageBody::of(None, message.fields.body.properties());
+            message.fields.compressed = false;
+            Command::Message(Box::new(message))
+        }
         Advisory::Broker => return Ok(None),
     }))
 }

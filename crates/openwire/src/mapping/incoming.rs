@@ -7,7 +7,8 @@ use super::schedule;
 use crate::codec::message::{Message as WireMessage, MessageFields, MessageKind};
 use crate::codec::message_body::MessageBody;
 use ferrymq_model::{
-    Annotations, DeliveryMode, Destination, DestinationError, Group, Header, Message, MessageId, WallTime,
+    Annotations, DeliveryMode, Destination, DestinationError, Group, Header, Message, MessageId, ScheduleError,
+    WallTime,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ pub enum InvalidMessage {
     Id,
     /// `JMSReplyTo` or the original destination names no place.
     Destination(DestinationError),
-    /// A property that says when to deliver it is none of the kind.
-    Schedule(&'static str),
+    /// A property that says when to deliver it cannot be understood.
+    Schedule(ScheduleError),
 }
 
 impl fmt::Display for InvalidMessage {
@@ -40,7 +41,7 @@ impl fmt::Display for InvalidMessage {
         match self {
             Self::Id => out.write_str("the message has no valid id"),
             Self::Destination(error) => error.fmt(out),
-            Self::Schedule(name) => write!(out, "property {name} does not say when to deliver the message"),
+            Self::Schedule(error) => error.fmt(out),
         }
     }
 }

@@ -88,14 +88,9 @@ fn text_of(content: &[u8]) -> Result<Arc<str>, CodecError> {
     text::decode(octets).map(Arc::from)
 }
 
-/// Type and body for a message of another protocol; `added` hides properties of the same names.
-pub(super) fn to_wire(
-    neutral: &Neutral,
-    added: &[(Arc<str>, Value)],
-) -> Result<(MessageKind, MessageBody), CodecError> {
-    let properties = marshal_properties(neutral.properties.clone(), added)?;
-    let properties = properties.as_deref();
-    Ok(match &neutral.body {
+/// Type and body for a message of another protocol.
+pub(super) fn to_wire(body: &Body, properties: Option<&[u8]>) -> Result<(MessageKind, MessageBody), CodecError> {
+    Ok(match body {
         Body::Empty => (MessageKind::Plain, MessageBody::of(None, properties)),
         Body::Bytes(octets) => (MessageKind::Bytes, MessageBody::of(Some(octets), properties)),
         Body::Object(octets) => (MessageKind::Object, MessageBody::of(Some(octets), properties)),

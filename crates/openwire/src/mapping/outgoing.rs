@@ -10,8 +10,9 @@ use crate::codec::message::{Message as WireMessage, MessageFields, MessageKind};
 use crate::codec::message_body::MessageBody;
 use crate::codec::message_dispatch::MessageDispatch;
 use crate::codec::{CodecError, Command, Encoder};
+use ferrymq_model::advisory::ADVISORY_TYPE;
 use ferrymq_model::event::Delivery;
-use ferrymq_model::{Annotations, DeliveryMode, MalformedMessage, Message, Outbox, Value, WallTime};
+use ferrymq_model::{Annotations, DeliveryMode, MalformedMessage, Message, Outbox, Value, WallTime, schedule};
 use std::fmt;
 use std::sync::Arc;
 
@@ -86,12 +87,15 @@ impl Outgoing {
         consumer: &ConsumerId,
         now: WallTime,
     ) -> Result<MessageDispatch, Undeliverable> {
-        let destination = delivery.destination.as_ref().unwrap_or(&delivery.message.header.destination);
-        let destination = wire_destination(destination);
+        let sent_to = &delivery.message.header.destination;
+        let destination = wire_destination(delivery.destination.as_ref().unwrap_or(sent_to));
         let mut message = self.message(&delivery.message, delivery.delivery.0)?;
         let redeliveries = i32::try_from(delivery.redeliveries).unwrap_or(i32::MAX);
         let fields = &mut message.fields;
         fields.destination = Some(destination.clone());
+        if delivery.destination.is_some() && fields.original_destination.is_none() {
+            fields.original_destination = Some(wire_destination(sent_to));
+        }
         fields.redelivery_counter = redeliveries;
         fields.jmsx_group_first_for_consumer = delivery.first_of_group;
         fields.broker_out_time = milliseconds(now);
@@ -143,8 +147,8 @@ impl Outgoing {
         if let Some(annotations) = annotations {
             put_annotations(annotations, &mut fields);
         }
-        if advisory.is_some() {
-            fields.jms_type = Some(advisory::JMS_TYPE.into());
+        if advisory.is_some() && fields.jms_type.is_none() {
+            fields.jms_type = Some(ADVISORY_TYPE.into());
         }
         Ok(WireMessage { kind, fields })
     }
@@ -181,7 +185,8 @@ fn content(message: &Message) -> Result<(MessageKind, MessageBody, bool), Undeli
     let added: &[(Arc<str>, Value)] = message.annotations().map_or(&[], |annotations| &annotations.added);
     let Some(dialect) = OpenWireDialect::with_code(message.dialect.code()) else {
         let neutral = message.dialect.to_neutral(message).map_err(Undeliverable::Malformed)?;
-        let (kind, body) = to_wire(&neutral, added).map_err(Undeliverable::Codec)?;
+        let properties = shown(message, neutral.properties, added).map_err(Undeliverable::Codec)?;
+        let (kind, body) = to_wire(&neutral.body, properties.as_deref()).map_err(Undeliverable::Codec)?;
         return Ok((kind, body, false));
     };
     let body = body_of(message);
@@ -190,8 +195,20 @@ fn content(message: &Message) -> Result<(MessageKind, MessageBody, bool), Undeli
         return Ok((kind, body, dialect.compressed));
     }
     let own = body.properties_bytes().map_or_else(|| Ok(Vec::new()), properties_of).map_err(Undeliverable::Codec)?;
-    let properties = marshal_properties(own, added).map_err(Undeliverable::Codec)?;
+    let properties = shown(message, own, added).map_err(Undeliverable::Codec)?;
     Ok((kind, MessageBody::of(body.content(), properties.as_deref()), dialect.compressed))
+}
+
+/// A message's own properties, without those that scheduled it, and with those that the broker added.
+fn shown(
+    message: &Message,
+    mut own: Vec<(Arc<str>, Value)>,
+    added: &[(Arc<str>, Value)],
+) -> Result<Option<Vec<u8>>, CodecError> {
+    if schedule::is_spent(message) {
+        own.retain(|(name, _)| !schedule::is_hidden(message, name));
+    }
+    marshal_properties(own, added)
 }
 
 fn milliseconds(time: WallTime) -> i64 {
