@@ -3,6 +3,7 @@
 use crate::confirm::Waiting;
 use crate::producer::NewProducer;
 use crate::queue::Queue;
+use crate::schedule::Jobs;
 use crate::session::SessionState;
 use crate::settings::Settings;
 use crate::slab::Slab;
@@ -102,6 +103,8 @@ pub struct Broker {
     pub(crate) holds: u64,
     /// Sessions that wait for memory of the broker.
     pub(crate) paused: Vec<SessionId>,
+    /// What waits for its time.
+    pub(crate) jobs: Jobs,
     pub(crate) work: Work,
     pub(crate) enqueued: u64,
     pub(crate) dequeued: u64,
@@ -142,6 +145,7 @@ impl Broker {
             transactions_bytes: 0,
             holds: 0,
             paused: Vec::new(),
+            jobs: Jobs::default(),
             work: Work::default(),
             enqueued: 0,
             dequeued: 0,
@@ -224,6 +228,10 @@ impl Broker {
         self.page_out_durable();
         self.confirm_durable(step);
         self.release_held(step);
+        self.page_out_jobs(step);
+        if self.jobs.has_due(now.wall) {
+            self.bring_due(step);
+        }
         self.mark_delivered(step);
         self.record_work(false, None, step);
     }
@@ -250,7 +258,11 @@ impl Broker {
         out: &mut Effects,
     ) {
         let step = &mut Step { now, journal, out };
-        self.take_fetched(fetch, message, step);
+        if Some(fetch.placement.store) == self.jobs.store {
+            self.take_fetched_job(fetch, message, step);
+        } else {
+            self.take_fetched(fetch, message, step);
+        }
         self.record_work(false, None, step);
     }
 
@@ -258,6 +270,8 @@ impl Broker {
     pub fn tick(&mut self, now: Now, journal: &mut Journal, out: &mut Effects) {
         let step = &mut Step { now, journal, out };
         self.expire_due(step);
+        self.bring_due(step);
+        self.browse_jobs_on(step);
         for queue in std::mem::take(&mut self.unfinished) {
             if self.queues.get(queue).is_some_and(|q| q.unfinished) {
                 self.queues[queue].unfinished = false;

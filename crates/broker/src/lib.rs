@@ -34,6 +34,7 @@ mod purge;
 mod queue;
 mod restore;
 mod router;
+mod schedule;
 mod session;
 mod settings;
 mod settle;
@@ -46,4 +47,4 @@ mod transaction;
 mod work;
 
 pub use broker::{Broker, Effects, Fetch};
-pub use settings::Settings;
+pub use settings::{ScheduleSettings, Settings};

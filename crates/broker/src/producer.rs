@@ -2,6 +2,7 @@
 
 use crate::broker::{Broker, Step, refusal};
 use crate::router::Route;
+use crate::schedule::schedule_of;
 use crate::session::Full;
 use ferrymq_model::limits::PRODUCERS_PER_SESSION_MAX;
 use ferrymq_model::{Address, Message, ProducerId, RefusalKind, SessionId, Token};
@@ -97,10 +98,16 @@ impl Broker {
             return self.refuse(session, confirm, refusal(RefusalKind::StoreFailed, text), step);
         }
         let route = state.producers[&producer.0].route.clone();
+        if schedule_of(&message).is_some()
+            && let Route::One(_) | Route::Many(_) = route
+        {
+            return self.send_scheduled(session, producer, &message, confirm, step);
+        }
         let sent = match &route {
             Route::One(place) => self.publish(session, &message, &[(*place, None)], confirm.is_some(), step),
             Route::Many(leaves) => self.publish(session, &message, leaves, confirm.is_some(), step),
             Route::Refused(refusal) => Err((**refusal).clone()),
+            Route::Management => self.manage_schedule(session, &message, confirm.is_some(), step),
         };
         match sent {
             Err(refusal) => self.refuse(session, confirm, refusal, step),
@@ -108,6 +115,21 @@ impl Broker {
                 self.check_full(session, &route, step);
                 self.confirm(session, confirm, step);
             }
+        }
+    }
+
+    fn send_scheduled(
+        &mut self,
+        session: SessionId,
+        producer: ProducerId,
+        message: &Arc<Message>,
+        confirm: Option<Token>,
+        step: &mut Step<'_>,
+    ) {
+        let address = Arc::clone(&self.asking(session).producers[&producer.0].address);
+        match self.schedule_send(session, message, &address, confirm.is_some(), step) {
+            Err(refusal) => self.refuse(session, confirm, refusal, step),
+            Ok(()) => self.confirm(session, confirm, step),
         }
     }
 
@@ -127,7 +149,7 @@ impl Broker {
                     self.pause_if_full(session, *place, step);
                 }
             }
-            Route::Refused(_) => {}
+            Route::Refused(_) | Route::Management => {}
         }
         if self.memory >= self.settings.memory_limit_bytes {
             self.pause(session, Full::Broker, step);

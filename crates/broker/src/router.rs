@@ -2,6 +2,7 @@
 
 use crate::broker::{Broker, Place, Step, refusal};
 use crate::queue::{Item, Queue, Role, band_of};
+use crate::schedule::is_management;
 use crate::topic::Topic;
 use ferrymq_model::limits::{COMPOSITE_LEAVES_MAX, DESTINATION_NAME_BYTES_MAX};
 use ferrymq_model::{Address, DeliveryMode, Destination, Message, Refusal, RefusalKind, SessionId};
@@ -20,6 +21,8 @@ pub(crate) enum Route {
     Many(Arc<[Leaf]>),
     /// Nowhere, and why.
     Refused(Box<Refusal>),
+    /// To the schedule: to see and change it.
+    Management,
 }
 
 /// A message with its places in queues, before they have it.
@@ -35,6 +38,11 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
+    /// Of a message that goes nowhere.
+    pub(crate) fn nothing() -> Self {
+        Self { queues: Vec::new(), stored: None, stored_for_leaf: Vec::new() }
+    }
+
     /// Where the journal has the message for a queue that it reaches by this leaf.
     fn stored_at(&self, leaf: usize, is_durable: bool) -> Option<Location> {
         let apart = self.stored_for_leaf.iter().find(|(index, _)| is_durable && *index == leaf);
@@ -45,6 +53,9 @@ impl Planned {
 impl Broker {
     /// Resolves an address, making what is not there yet. A pattern leads to what exists now.
     pub(crate) fn resolve(&mut self, address: &Address) -> Route {
+        if self.settings.schedule.enabled && address.leaves.first().is_some_and(|leaf| is_management(leaf)) {
+            return Route::Management;
+        }
         match self.resolve_leaves(address) {
             Err(refusal) => Route::Refused(Box::new(refusal)),
             Ok(leaves) => match leaves.as_slice() {

@@ -40,7 +40,18 @@ struct HeldSettlement {
 /// A send on its way through a commit.
 struct Sent {
     message: Arc<Message>,
-    leaves: Arc<[Leaf]>,
+    address: Arc<Address>,
+    goes: Goes,
+}
+
+/// Where a send of a transaction goes.
+enum Goes {
+    /// To its destinations.
+    Out(Arc<[Leaf]>),
+    /// To the schedule, until it is due.
+    Later,
+    /// To the topic that manages the schedule.
+    Management,
 }
 
 impl Broker {
