@@ -1,9 +1,38 @@
 //! What the broker tells those who watch it: the facts behind a message on an advisory topic.
 
 use crate::destination::Destination;
+use crate::dialect::{Dialect, MalformedMessage};
 use crate::message::Message;
 use crate::request::Subscribe;
+use crate::selector::Operand;
+use crate::value::{Body, Neutral};
 use std::sync::Arc;
+
+/// What every advisory topic's name begins with.
+pub const ADVISORY_PREFIX: &str = "ActiveMQ.Advisory.";
+/// `JMSType` of every advisory.
+pub const ADVISORY_TYPE: &str = "Advisory";
+
+/// The dialect of messages that carry an [`Advisory`]: no bytes at all; every property is in the annotations' `added`.
+pub static ADVISORY: AdvisoryDialect = AdvisoryDialect;
+
+/// The dialect of advisories. They are never persistent, so its code, 0, is never in a journal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AdvisoryDialect;
+
+impl Dialect for AdvisoryDialect {
+    fn code(&self) -> u16 {
+        0
+    }
+
+    fn property<'m>(&self, _: &'m Message, _: &str) -> Operand<'m> {
+        Operand::Null
+    }
+
+    fn to_neutral(&self, _: &Message) -> Result<Neutral, MalformedMessage> {
+        Ok(Neutral { properties: Vec::new(), body: Body::Empty })
+    }
+}
 
 /// One fact. The topic that it goes to is the message's destination; further facts are in the annotations' `added`
 /// properties. Protocols show it in the form that their clients know (apache/activemq, `AdvisoryBroker.java`).
@@ -31,14 +60,36 @@ pub enum Advisory {
     ConsumerStarted(ConsumerFacts),
     /// A consumer went.
     ConsumerStopped(ConsumerFacts),
+    /// A durable subscription was deleted.
+    SubscriptionDeleted {
+        /// The connection that asked.
+        connection: ConnectionFacts,
+        /// The subscription's name; the client id is the connection's.
+        name: Arc<str>,
+    },
+    /// Something about a consumer that is there: the topic tells what (`SlowConsumer`).
+    Consumer(ConsumerFacts),
     /// A producer came.
     ProducerStarted(ProducerFacts),
     /// A producer went.
     ProducerStopped(ProducerFacts),
-    /// Something happened to a message: the topic tells what.
-    Message(Arc<Message>),
-    /// Something about the broker itself: the topic and the properties tell what.
+    /// Something happened to a message: the topic tells what. Whoever shows it leaves the body away, as ActiveMQ does.
+    Message {
+        /// The message as it was sent.
+        message: Arc<Message>,
+        /// The queue or topic where it happened.
+        place: Arc<Destination>,
+    },
+    /// Something about the broker or a destination itself, without a structure: the topic and the properties tell what.
     Broker,
+}
+
+impl Advisory {
+    /// Whether a name is one of an advisory topic.
+    #[must_use]
+    pub fn is_topic_name(name: &str) -> bool {
+        name.starts_with(ADVISORY_PREFIX)
+    }
 }
 
 impl PartialEq for Advisory {

@@ -96,7 +96,9 @@ pub struct Delivery {
     pub redeliveries: u32,
     /// The consumer gets this message's group for the first time (`JMSXGroupFirstForConsumer`).
     pub first_of_group: bool,
-    /// The leaf it comes from where that is not `message.header.destination`.
+    /// The leaf it comes from where that is not `message.header.destination`. The message's destination is then where
+    /// it was first sent, before a composite address, a pattern or a virtual topic led it here: to be shown as the
+    /// original destination where its annotations name none.
     pub destination: Option<Arc<Destination>>,
     /// The message.
     pub message: Arc<Message>,
