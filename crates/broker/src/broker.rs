@@ -229,9 +229,7 @@ impl Broker {
         self.confirm_durable(step);
         self.release_held(step);
         self.page_out_jobs(step);
-        if self.jobs.has_due(now.wall) {
-            self.bring_due(step);
-        }
+        self.bring_on(step);
         self.mark_delivered(step);
         self.record_work(false, None, step);
     }

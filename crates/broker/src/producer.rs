@@ -98,16 +98,18 @@ impl Broker {
             return self.refuse(session, confirm, refusal(RefusalKind::StoreFailed, text), step);
         }
         let route = state.producers[&producer.0].route.clone();
-        if schedule_of(&message).is_some()
-            && let Route::One(_) | Route::Many(_) = route
-        {
-            return self.send_scheduled(session, producer, &message, confirm, step);
-        }
         let sent = match &route {
+            Route::One(_) | Route::Many(_) if schedule_of(&message).is_some() => {
+                let address = Arc::clone(&state.producers[&producer.0].address);
+                self.send_to_schedule(session, &message, &address, confirm.is_some(), step)
+            }
             Route::One(place) => self.publish(session, &message, &[(*place, None)], confirm.is_some(), step),
             Route::Many(leaves) => self.publish(session, &message, leaves, confirm.is_some(), step),
             Route::Refused(refusal) => Err((**refusal).clone()),
-            Route::Management => self.manage_schedule(session, &message, confirm.is_some(), step),
+            Route::Management => {
+                let address = Arc::clone(&state.producers[&producer.0].address);
+                self.send_to_schedule(session, &message, &address, confirm.is_some(), step)
+            }
         };
         match sent {
             Err(refusal) => self.refuse(session, confirm, refusal, step),
@@ -115,21 +117,6 @@ impl Broker {
                 self.check_full(session, &route, step);
                 self.confirm(session, confirm, step);
             }
-        }
-    }
-
-    fn send_scheduled(
-        &mut self,
-        session: SessionId,
-        producer: ProducerId,
-        message: &Arc<Message>,
-        confirm: Option<Token>,
-        step: &mut Step<'_>,
-    ) {
-        let address = Arc::clone(&self.asking(session).producers[&producer.0].address);
-        match self.schedule_send(session, message, &address, confirm.is_some(), step) {
-            Err(refusal) => self.refuse(session, confirm, refusal, step),
-            Ok(()) => self.confirm(session, confirm, step),
         }
     }
 

@@ -29,6 +29,7 @@ mod page;
 mod restore;
 mod take;
 
+use crate::broker::Place;
 use ferrymq_model::{Message, SessionId, WallTime};
 use ferrymq_storage::{Journal, Location, Lsn, Placement, StoreId};
 use rustc_hash::FxHashMap;
@@ -36,8 +37,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 pub(crate) use browse::Browse;
-pub(crate) use manage::{MANAGEMENT, is_management};
-pub(crate) use take::schedule_of;
+pub(crate) use manage::MANAGEMENT;
+pub(crate) use take::{NewJob, schedule_of};
 
 /// Who sends what is due: no session.
 pub(crate) const NOBODY: SessionId = SessionId { slot: u32::MAX, generation: 0 };
@@ -66,6 +67,8 @@ pub(crate) struct Jobs {
     pub(crate) memory: usize,
     /// Sessions that wait for memory here.
     pub(crate) paused: Vec<SessionId>,
+    /// Destinations that got something which no flush has made durable yet.
+    filled: Vec<Place>,
     /// Answers that are under way.
     browses: Vec<Browse>,
     /// The number of the last message of an answer.

@@ -63,11 +63,6 @@ impl Default for Settings {
 
 impl Default for ScheduleSettings {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            repeats_max: 1000,
-            delay_ms_max: 10 * 366 * 24 * 3_600_000,
-            jobs_max: 1_000_000,
-        }
+        Self { enabled: true, repeats_max: 1000, delay_ms_max: 10 * 366 * 24 * 3_600_000, jobs_max: 1_000_000 }
     }
 }

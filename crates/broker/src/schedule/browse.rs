@@ -4,7 +4,7 @@
 //! far as there is room. It has the jobs that were there when it was asked for and that are still there in their turn.
 
 use super::{DueKey, NOBODY};
-use crate::broker::{Broker, Place, Step, refusal};
+use crate::broker::{Broker, Step, refusal};
 use crate::router::{Leaf, Route};
 use ferrymq_model::{Address, DeliveryMode, Destination, Message, MessageId, Refusal, RefusalKind};
 use std::sync::Arc;
@@ -81,7 +81,7 @@ impl Broker {
                     self.fetch_jobs_from(key, browse.through, step);
                     return Went::On;
                 };
-                if !self.has_room_for_answers(&leaves) {
+                if !self.has_room_for_due(&leaves) {
                     return Went::On;
                 }
                 let id = self.answer_id(step);
@@ -110,19 +110,8 @@ impl Broker {
             Route::One(place) => Ok(vec![(place, None)]),
             Route::Many(leaves) => Ok(leaves.to_vec()),
             Route::Refused(refusal) => Err(*refusal),
-            Route::Management => {
-                Err(refusal(RefusalKind::InvalidDestination, "the management topic takes no answers"))
-            }
+            Route::Management => Err(refusal(RefusalKind::InvalidDestination, "the management topic takes no answers")),
         }
-    }
-
-    fn has_room_for_answers(&self, leaves: &[Leaf]) -> bool {
-        let limit = self.settings.destination_memory_limit_bytes;
-        let has_room = |place: &Place| match *place {
-            Place::Queue(queue) => self.queues[queue].memory < limit,
-            Place::Topic(_) => true,
-        };
-        self.memory < self.settings.memory_limit_bytes && leaves.iter().all(|(place, _)| has_room(place))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::take::{next_start, not_schedulable, schedule_of};
 use super::{DueKey, Job, NOBODY, NewJob, job_id};
-use crate::broker::{Broker, Step};
+use crate::broker::{Broker, Place, Step};
 use crate::queue::{Item, band_of};
 use crate::router::{Leaf, Planned, Route};
 use ferrymq_model::schedule::SCHEDULED_ID;
@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Jobs that one step brings to their destinations: bounds how long it takes. The rest goes on when these are durable.
 const DUE_PER_STEP_MAX: usize = 512;
+/// Destinations that are remembered to have got something since the last flush; others that are full are tried later.
+const FILLED_MAX: usize = 64;
 /// A job whose destination has no room is tried again after so long. Milliseconds.
 const POSTPONED_MS: u64 = 500;
 
@@ -26,12 +28,32 @@ struct Turn {
     series: Option<Message>,
 }
 
+/// What became of a job that is due.
+enum Brought {
+    /// It left, or waits for a later time.
+    Passed,
+    /// Its destination is full of what was just brought, until that is durable and leaves memory.
+    Full,
+}
+
 impl Broker {
+    /// Goes on after a flush: destinations may have room now.
+    pub(crate) fn bring_on(&mut self, step: &mut Step<'_>) {
+        self.jobs.filled.clear();
+        if self.jobs.has_due(step.now.wall) {
+            self.bring_due(step);
+        }
+    }
+
     /// Brings what is due to its destinations, as much as a step may.
     pub(crate) fn bring_due(&mut self, step: &mut Step<'_>) {
         for _ in 0..DUE_PER_STEP_MAX {
             // Nothing leaves that could not be stored where it goes.
-            if !self.settings.schedule.enabled || self.failed || step.journal.is_short_of_space() || !self.jobs.has_due(step.now.wall) {
+            if !self.settings.schedule.enabled
+                || self.failed
+                || step.journal.is_short_of_space()
+                || !self.jobs.has_due(step.now.wall)
+            {
                 return;
             }
             let (&key, job) = self.jobs.index.first_key_value().expect("something is due");
@@ -39,11 +61,14 @@ impl Broker {
                 self.fetch_due_jobs(step);
                 return;
             };
-            self.bring(key, &message, step);
+            match self.bring(key, &message, step) {
+                Brought::Passed => {}
+                Brought::Full => return,
+            }
         }
     }
 
-    fn bring(&mut self, key: DueKey, message: &Arc<Message>, step: &mut Step<'_>) {
+    fn bring(&mut self, key: DueKey, message: &Arc<Message>, step: &mut Step<'_>) -> Brought {
         let prefix = self.jobs.prefix(step.journal);
         let sequence = self.jobs.index[&key].sequence;
         let turn = turn(message, key.1, sequence, &prefix, step.now.wall);
@@ -52,7 +77,13 @@ impl Broker {
             Some(occurrence) => self.route_due(occurrence),
         };
         let leaves = match route {
-            Ok(leaves) if self.check_room(&leaves).is_err() => return self.postpone(key, step.now.wall),
+            Ok(leaves) if !self.has_room_for_due(&leaves) => {
+                if leaves.iter().any(|(place, _)| self.jobs.filled.contains(place)) {
+                    return Brought::Full;
+                }
+                self.postpone(key, step.now.wall);
+                return Brought::Passed;
+            }
             Ok(leaves) => leaves,
             Err(refusal) => {
                 // Nobody can be told any more: it is kept for a person, as other messages that cannot be delivered.
@@ -63,7 +94,23 @@ impl Broker {
                 Vec::new()
             }
         };
+        for (place, _) in &leaves {
+            if !self.jobs.filled.contains(place) && self.jobs.filled.len() < FILLED_MAX {
+                self.jobs.filled.push(*place);
+            }
+        }
         self.move_due(key, &turn, &leaves, &prefix, step);
+        Brought::Passed
+    }
+
+    /// What the broker sends waits where producers would be told to wait.
+    pub(super) fn has_room_for_due(&self, leaves: &[Leaf]) -> bool {
+        let limit = self.settings.destination_memory_limit_bytes;
+        let has_room = |place: &Place| match *place {
+            Place::Queue(queue) => self.queues[queue].memory < limit,
+            Place::Topic(_) => true,
+        };
+        self.memory < self.settings.memory_limit_bytes && leaves.iter().all(|(place, _)| has_room(place))
     }
 
     fn route_due(&mut self, occurrence: &Message) -> Result<Vec<Leaf>, Refusal> {
@@ -138,7 +185,7 @@ impl Broker {
     }
 
     /// Tries a job again later. The journal need not know: a restart may try at once.
-    fn postpone(&mut self, key: DueKey, now: WallTime) {
+    pub(super) fn postpone(&mut self, key: DueKey, now: WallTime) {
         let job = self.jobs.remove(key).expect("a key in the index names a job");
         self.jobs.insert((now.0.saturating_add(POSTPONED_MS), key.1), job);
     }

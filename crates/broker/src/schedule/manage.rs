@@ -25,6 +25,11 @@ const ACTION: &str = "AMQ_SCHEDULER_ACTION";
 const START_TIME: &str = "ACTION_START_TIME";
 const END_TIME: &str = "ACTION_END_TIME";
 
+/// Whether it can be understood what a message to the management topic asks.
+pub(super) fn check_management(message: &Message) -> Result<(), Refusal> {
+    action(message).map(|_| ())
+}
+
 /// Whether messages to this destination manage the schedule.
 pub(crate) fn is_management(destination: &Destination) -> bool {
     destination.name.eq_ignore_ascii_case(MANAGEMENT) && !destination.kind.is_temporary()
@@ -44,7 +49,6 @@ impl Broker {
         &mut self,
         session: SessionId,
         message: &Message,
-        awaited: bool,
         step: &mut Step<'_>,
     ) -> Result<(), Refusal> {
         match action(message)? {
@@ -56,22 +60,16 @@ impl Broker {
             Action::Remove(id) => {
                 let number = self.jobs.number_of(&id, step.journal);
                 let due = number.and_then(|number| Some((*self.jobs.due_of.get(&number)?, number)));
-                self.remove_jobs(session, due.into_iter().collect(), awaited, step)
+                self.remove_jobs(session, due.into_iter().collect(), step)
             }
             Action::RemoveAll((from, through)) => {
                 let keys = self.jobs.index.range((from, 0)..=(through, u64::MAX)).map(|(key, _)| *key).collect();
-                self.remove_jobs(session, keys, awaited, step)
+                self.remove_jobs(session, keys, step)
             }
         }
     }
 
-    fn remove_jobs(
-        &mut self,
-        session: SessionId,
-        keys: Vec<DueKey>,
-        awaited: bool,
-        step: &mut Step<'_>,
-    ) -> Result<(), Refusal> {
+    fn remove_jobs(&mut self, session: SessionId, keys: Vec<DueKey>, step: &mut Step<'_>) -> Result<(), Refusal> {
         if keys.is_empty() {
             return Ok(());
         }
@@ -86,12 +84,9 @@ impl Broker {
             let (first, last) = (run[0].sequence, run[run.len() - 1].sequence);
             unit.add(&Record::Remove { store, first, last });
         }
-        let lsn = unit.commit(if awaited { Urgency::Awaited } else { Urgency::Lazy });
+        let lsn = unit.commit(Urgency::Lazy);
         for job in &gone {
             step.journal.released(job.stored);
-        }
-        if awaited {
-            self.awaited = self.awaited.max(lsn);
         }
         self.note_lsn(session, lsn);
         self.resume_schedule(step);
@@ -149,7 +144,8 @@ fn unknown(what: &str, why: &str) -> Refusal {
 
 /// A property; what a broker added hides what the producer wrote.
 fn property<'m>(message: &'m Message, name: &str) -> Operand<'m> {
-    let added = message.annotations().and_then(|annotations| annotations.added.iter().find(|(added, _)| **added == *name));
+    let added =
+        message.annotations().and_then(|annotations| annotations.added.iter().find(|(added, _)| **added == *name));
     match added {
         Some((_, value)) => Operand::from(value),
         None => message.dialect.property(message, name),

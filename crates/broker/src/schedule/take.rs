@@ -1,19 +1,20 @@
 //! A send with a schedule: to the schedule's store instead of its destination.
 
+use super::manage::{check_management, is_management};
 use super::{Job, job_id};
 use crate::broker::{Broker, Step, refusal};
-use crate::router::{Route, no_space};
+use crate::router::{Planned, Route, no_space};
 use crate::session::Full;
 use ferrymq_model::schedule::{Cron, SCHEDULED_ID};
 use ferrymq_model::{Address, Destination, Message, Refusal, RefusalKind, Schedule, SessionId, Value, WallTime};
-use ferrymq_storage::{Journal, Location, Lsn, Placement, Record, StoreDefinition, StoreId, Unit, Urgency};
+use ferrymq_storage::{Journal, Location, Lsn, Placement, Record, StoreDefinition, StoreId, Unit};
 use std::sync::Arc;
 
 /// What the schedule takes at most of what was under way when its producers were told to wait, in its limits.
 const LIMITS_MAX: usize = 4;
 
 /// A job that a unit stores, before the index has it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NewJob {
     pub(super) number: u64,
     pub(super) sequence: u64,
@@ -27,41 +28,67 @@ pub(crate) fn schedule_of(message: &Message) -> Option<&Schedule> {
 }
 
 impl Broker {
-    /// Takes a scheduled message outside of transactions.
-    pub(crate) fn schedule_send(
+    /// Whether a message does not go to its destinations now.
+    pub(crate) fn is_for_schedule(&self, message: &Message, address: &Address) -> bool {
+        schedule_of(message).is_some() || self.manages_schedule(address)
+    }
+
+    /// Whether what is sent to this address manages the schedule.
+    pub(crate) fn manages_schedule(&self, address: &Address) -> bool {
+        self.settings.schedule.enabled && address.leaves.first().is_some_and(|leaf| is_management(leaf))
+    }
+
+    /// Takes what is for the schedule, outside of transactions.
+    pub(crate) fn send_to_schedule(
         &mut self,
         session: SessionId,
-        message: &Arc<Message>,
+        message: &Message,
         address: &Address,
         awaited: bool,
         step: &mut Step<'_>,
     ) -> Result<(), Refusal> {
-        self.check_schedule(message, address, step.journal)?;
-        let prefix = self.jobs.prefix(step.journal);
-        let mut unit = step.journal.begin();
-        let jobs = self.store_jobs(message, address, &prefix, step.now.wall, &mut unit);
-        let lsn = unit.commit(if awaited { Urgency::Awaited } else { Urgency::Lazy });
-        self.note_lsn(session, lsn);
-        if awaited {
-            self.awaited = self.awaited.max(lsn);
+        if self.manages_schedule(address) {
+            return self.manage_schedule(session, message, step);
         }
-        self.index_jobs(jobs, lsn);
+        for message in self.for_schedule(message, address, step.now.wall, step.journal)? {
+            self.publish(session, &message, &[], awaited, step)?;
+        }
         self.pause_if_schedule_is_full(session, step);
         Ok(())
     }
 
-    /// Whether a scheduled message may be taken.
-    pub(crate) fn check_schedule(
+    /// The messages to publish to no leaf, so that the schedule takes them: one for each leaf of the address, with the
+    /// time when it is due. What manages the schedule stays one.
+    pub(crate) fn for_schedule(
         &mut self,
         message: &Message,
         address: &Address,
+        now: WallTime,
         journal: &Journal,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Vec<Arc<Message>>, Refusal> {
         match self.resolve(address) {
-            Route::One(_) | Route::Many(_) => {}
             Route::Refused(refusal) => return Err(*refusal),
-            Route::Management => return Err(not_schedulable()),
+            Route::Management => {
+                check_management(message)?;
+                return Ok(vec![Arc::new(message.clone())]);
+            }
+            Route::One(_) | Route::Many(_) => {}
         }
+        self.check_schedule(message, address.leaves.len(), journal)?;
+        self.jobs.prefix(journal);
+        let of_leaf = |leaf: &Arc<Destination>| {
+            let mut later = message.detached();
+            later.header.destination = Arc::clone(leaf);
+            if let Some(schedule) = later.header.annotations.get_or_insert_default().schedule.as_deref_mut() {
+                schedule.due = first_due(schedule, now);
+            }
+            Arc::new(later)
+        };
+        Ok(address.leaves.iter().map(of_leaf).collect())
+    }
+
+    /// Whether a scheduled message for so many destinations may be taken.
+    fn check_schedule(&self, message: &Message, leaves: usize, journal: &Journal) -> Result<(), Refusal> {
         let limits = &self.settings.schedule;
         let wish = schedule_of(message).expect("only scheduled messages are taken here");
         let limit = |text: String| Err(refusal(RefusalKind::LimitReached, text));
@@ -75,7 +102,7 @@ impl Broker {
         if wish.delay_ms.max(wish.period_ms) > limits.delay_ms_max {
             return limit(format!("a scheduled delay or period is at most {} ms", limits.delay_ms_max));
         }
-        if self.jobs.len() + address.leaves.len() > limits.jobs_max {
+        if self.jobs.len() + leaves > limits.jobs_max {
             return limit(format!("the schedule has its limit of {} messages", limits.jobs_max));
         }
         if self.jobs.memory >= self.settings.destination_memory_limit_bytes.saturating_mul(LIMITS_MAX) {
@@ -87,38 +114,37 @@ impl Broker {
         if journal.is_short_of_space() { Err(no_space()) } else { Ok(()) }
     }
 
-    /// Puts a scheduled message into the unit, as one job for each leaf.
-    pub(crate) fn store_jobs(
-        &mut self,
-        message: &Message,
-        address: &Address,
-        prefix: &str,
-        now: WallTime,
-        unit: &mut Unit<'_>,
-    ) -> Vec<NewJob> {
-        let leaves = address.leaves.iter();
-        leaves.map(|leaf| self.store_job(message, leaf, prefix, now, unit)).collect()
-    }
-
-    fn store_job(
-        &mut self,
-        message: &Message,
-        leaf: &Arc<Destination>,
-        prefix: &str,
-        now: WallTime,
-        unit: &mut Unit<'_>,
-    ) -> NewJob {
+    /// Puts a message into the unit as a job.
+    pub(crate) fn store_job(&mut self, message: &Message, unit: &mut Unit<'_>) -> NewJob {
         let store = self.define_schedule(unit);
         let sequence = self.jobs.take_sequence();
-        let mut job = message.detached();
-        job.header.destination = Arc::clone(leaf);
+        let prefix = self.jobs.prefix.as_deref().expect("whoever asked whether it may be taken made the prefix");
+        let mut job = message.clone();
         let annotations = job.header.annotations.get_or_insert_default();
-        let schedule = annotations.schedule.as_deref_mut().expect("only scheduled messages become jobs");
-        schedule.due = first_due(schedule, now);
         annotations.added.retain(|(name, _)| **name != *SCHEDULED_ID);
         annotations.added.push((Arc::from(SCHEDULED_ID), Value::Text(job_id(prefix, sequence))));
         let stored = unit.store(&job, &[Placement { store, sequence }]);
         NewJob { number: sequence, sequence, stored, message: Arc::new(job) }
+    }
+
+    /// Carries a message that was published to no leaf.
+    pub(crate) fn carry_to_schedule(
+        &mut self,
+        session: SessionId,
+        message: &Message,
+        planned: &Planned,
+        lsn: Lsn,
+        step: &mut Step<'_>,
+    ) {
+        if let Some(job) = &planned.job {
+            self.jobs.taken += 1;
+            self.index_job(job.clone(), lsn);
+        } else if is_management(&message.header.destination) {
+            // What can be refused was refused before, but for what only the first of several finds room for.
+            if let Err(refusal) = self.manage_schedule(session, message, step) {
+                self.refuse(session, None, refusal, step);
+            }
+        }
     }
 
     /// The number of the schedule in the journal, defining it there if it is new to it.
@@ -132,14 +158,6 @@ impl Broker {
         let definition = StoreDefinition::Schedule;
         unit.add(&Record::Define { store, definition, next_sequence: self.jobs.next_sequence.max(1), delivered: 0 });
         store
-    }
-
-    /// Puts jobs that a producer sent into the index.
-    pub(crate) fn index_jobs(&mut self, jobs: Vec<NewJob>, lsn: Lsn) {
-        self.jobs.taken += jobs.len() as u64;
-        for job in jobs {
-            self.index_job(job, lsn);
-        }
     }
 
     /// Puts a job into the index that the record stores.

@@ -13,6 +13,7 @@ mod groups;
 mod limits;
 mod queues;
 mod random;
+mod schedule;
 mod selectors;
 mod space;
 mod temporary;
