@@ -6,7 +6,7 @@ use crate::queue::Queue;
 use crate::schedule::Jobs;
 use crate::session::SessionState;
 use crate::settings::Settings;
-use crate::slab::Slab;
+use crate::slab::{Key, Slab};
 use crate::subscription::Subscription;
 use crate::topic::Topic;
 use crate::work::Work;
@@ -92,6 +92,8 @@ pub struct Broker {
     pub(crate) unmarked: Vec<u32>,
     /// Queues that go on examining messages at the next tick.
     pub(crate) unfinished: Vec<u32>,
+    /// Subscriptions that pulled and may still get something for it.
+    pub(crate) pulling: Vec<(SessionId, Key)>,
     /// Queues that got messages back from subscriptions that had ended.
     pub(crate) returned: Vec<u32>,
     /// Bytes of messages that queues and durable subscriptions keep in memory.
@@ -139,6 +141,7 @@ impl Broker {
             expirations: BTreeSet::new(),
             unmarked: Vec::new(),
             unfinished: Vec::new(),
+            pulling: Vec::new(),
             returned: Vec::new(),
             memory: 0,
             live_memory: 0,
@@ -218,6 +221,7 @@ impl Broker {
         if !self.work.is_empty() {
             self.record_work(false, Some(session), step);
         }
+        self.confirm_pulls(step);
     }
 
     /// Records up to `lsn` are durable.
@@ -232,6 +236,7 @@ impl Broker {
         self.bring_on(step);
         self.mark_delivered(step);
         self.record_work(false, None, step);
+        self.confirm_pulls(step);
     }
 
     /// The disk refused: final. Whoever waits is told, and nothing durable is promised any more.
@@ -262,6 +267,7 @@ impl Broker {
             self.take_fetched(fetch, message, step);
         }
         self.record_work(false, None, step);
+        self.confirm_pulls(step);
     }
 
     /// Time passed: expiry and delays.
@@ -279,6 +285,7 @@ impl Broker {
         }
         self.mark_delivered(step);
         self.record_work(false, None, step);
+        self.confirm_pulls(step);
     }
 
     /// Whether this very session is connected.

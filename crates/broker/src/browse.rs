@@ -25,6 +25,11 @@ impl Browse {
     pub(crate) fn new(queues: Vec<(u32, u64)>) -> Self {
         Self { queues: queues.into(), band: BANDS - 1, after: 0, done: false }
     }
+
+    /// Whether it has seen the whole snapshot.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
 }
 
 enum Seen {
@@ -54,7 +59,7 @@ impl Broker {
                 return;
             }
             match self.look(index, step) {
-                Seen::Message(item) => self.subscriptions[index].deliver(Source::Browse, item, true, step.out),
+                Seen::Message(item) => self.subscriptions[index].deliver(Source::Browse, item, true, false, step.out),
                 Seen::Paged { band, position } => {
                     self.fetch_from(queue, band, position, step);
                     if !self.queues[queue].browsers.contains(&index) {

@@ -47,7 +47,7 @@ impl Broker {
         if queue.eager > 0 && queue.ready == 0 && !queue.is_choosy() {
             let free = !item.is_held(flushed) && !item.is_expired(step.now.wall);
             if free && let Some(subscription) = queue.choose(&self.subscriptions) {
-                if self.subscriptions[subscription].settles == Settles::WhenAcknowledged
+                if self.subscriptions[subscription].settles != Settles::WhenWritten
                     && let Some(message) = &item.message
                 {
                     item.message = Some(Arc::new(message.detached()));
@@ -254,7 +254,7 @@ impl Broker {
             queue.delivered = item.sequence;
         }
         let receiver = &mut self.subscriptions[subscription];
-        receiver.deliver(Source::Queue(index), item, false, step.out);
+        receiver.deliver(Source::Queue(index), item, false, false, step.out);
         if receiver.window >= receiver.prefetch {
             self.refresh_credit(subscription);
         }

@@ -105,8 +105,29 @@ impl Broker {
     fn check_subscription(&self, index: u32) {
         let subscription = &self.subscriptions[index];
         let count = |wanted: fn(Status) -> bool| {
-            subscription.unsettled.iter().filter(|unsettled| wanted(unsettled.status)).count()
+            let runs = subscription.written.iter().filter(|run| wanted(run.status));
+            let written: u64 = runs.map(|run| run.last - run.first + 1).sum();
+            let unsettled = subscription.unsettled.iter().filter(|unsettled| wanted(unsettled.status)).count();
+            usize::try_from(written).expect("a window counts in 32 bits") + unsettled
         };
+        let mut next = 1;
+        for run in &subscription.written {
+            assert!(run.first >= next && run.last >= run.first, "order of what subscription {index} wrote");
+            assert!(run.status != Status::Settled, "a run of subscription {index} is settled");
+            next = run.last + 1;
+        }
+        assert!(next <= subscription.first_delivery, "what subscription {index} wrote is before the rest");
+        for (delivery, unsettled) in (subscription.first_delivery..).zip(&subscription.unsettled) {
+            match unsettled.status {
+                Status::Open => {
+                    assert!(delivery >= subscription.open_from, "an open delivery of {index} is passed over")
+                }
+                Status::Working => {
+                    assert!(delivery >= subscription.undecided_from, "a delivery of {index} is passed over");
+                }
+                Status::Held(_) | Status::Settled => {}
+            }
+        }
         assert_eq!(subscription.window as usize, count(|s| s == Status::Open), "window of subscription {index}");
         assert_eq!(subscription.live, count(|s| s != Status::Settled), "live deliveries of subscription {index}");
         let front = subscription.unsettled.front();

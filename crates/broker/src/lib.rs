@@ -45,6 +45,7 @@ mod temporary;
 mod topic;
 mod transaction;
 mod work;
+mod written;
 
 pub use broker::{Broker, Effects, Fetch};
 pub use settings::{ScheduleSettings, Settings};

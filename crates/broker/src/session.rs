@@ -5,7 +5,7 @@ use crate::confirm::Waiting;
 use crate::producer::Producer;
 use crate::transaction::Transaction;
 use ferrymq_model::advisory::ConnectionFacts;
-use ferrymq_model::{Destination, Event, RefusalKind, SessionId, Token};
+use ferrymq_model::{Destination, Event, RefusalKind, Seen, SessionId, Token};
 use ferrymq_storage::Lsn;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -123,7 +123,7 @@ impl Broker {
         // A queue is looked through once, however many of its consumers leave: each look passes all that stay.
         let mut queues: Vec<u32> = Vec::new();
         for subscription in subscriptions {
-            queues.append(&mut self.leave_queues(subscription, step));
+            queues.append(&mut self.leave_queues(subscription, Seen::Unknown, step));
         }
         queues.sort_unstable();
         queues.dedup();

@@ -26,19 +26,13 @@ impl Broker {
             return;
         };
         let (first, last) = bounds(deliveries);
-        let mut settled = 0_usize;
-        let span = self.subscriptions[index].span(first, last);
-        let base = self.subscriptions[index].first_delivery;
-        if *settlement == Settlement::Undelivered {
-            // From the last to the first: each goes to the head.
-            for position in span.rev() {
-                settled += usize::from(self.settle_delivery(index, base + position as u64, settlement, step));
-            }
-        } else {
-            for position in span {
-                settled += usize::from(self.settle_delivery(index, base + position as u64, settlement, step));
-            }
+        if *settlement == Settlement::Written {
+            self.forget_written(index, last);
+            self.confirm(session, confirm, step);
+            return;
         }
+        let mut settled = self.settle_written(index, first, last, settlement);
+        settled += self.settle_unsettled(index, first, last, settlement, step);
         if settled == 0
             && let Deliveries::One(delivery) = deliveries
         {
@@ -51,6 +45,34 @@ impl Broker {
         }
         self.confirm(session, confirm, step);
         self.go_on(index, step);
+    }
+
+    /// Settles deliveries that are not settled or only written; tells how many.
+    pub(crate) fn settle_unsettled(
+        &mut self,
+        index: u32,
+        first: u64,
+        last: u64,
+        settlement: &Settlement,
+        step: &mut Step<'_>,
+    ) -> u64 {
+        let mut settled = 0;
+        let span = self.subscriptions[index].undecided(first, last, settlement);
+        let base = self.subscriptions[index].first_delivery;
+        if *settlement == Settlement::Undelivered {
+            // From the last to the first: each goes to the head.
+            for position in span.rev() {
+                settled += u64::from(self.settle_delivery(index, base + position as u64, settlement, step));
+            }
+        } else {
+            for position in span {
+                settled += u64::from(self.settle_delivery(index, base + position as u64, settlement, step));
+            }
+        }
+        if *settlement != Settlement::Redelivered {
+            self.subscriptions[index].decided(first, last, settlement);
+        }
+        settled
     }
 
     #[inline]
@@ -67,10 +89,11 @@ impl Broker {
                 return true;
             }
             Status::Working if *settlement == Settlement::Delivered => return true,
+            Status::Open | Status::Working if *settlement == Settlement::Redelivered => {
+                unsettled.item.redeliveries = unsettled.item.redeliveries.saturating_add(1);
+                return true;
+            }
             Status::Open | Status::Working => {}
-        }
-        if matches!(settlement, Settlement::Written | Settlement::Redelivered) {
-            return true;
         }
         let (source, item) = subscription.settle_at(position);
         self.apply(index, source, item, settlement, step);
@@ -133,6 +156,7 @@ impl Broker {
             Settlement::Undelivered => {
                 item.redeliveries += 1;
                 let ended = self.subscriptions[subscription].ended;
+                // What never comes back is no more to be had.
                 if !ended && item.message.is_some() && item.redeliveries <= self.settings.redeliveries_max {
                     self.subscriptions[subscription].pending.push_front(Pending { topic, item });
                     return;

@@ -6,6 +6,7 @@ use crate::queue::{BANDS, Consumer};
 use crate::router::check_address;
 use crate::slab::Key;
 use crate::subscription::{Source, Status, Subscription};
+use crate::written::Fate;
 use ferrymq_model::limits::{SELECTOR_BYTES_MAX, SUBSCRIPTIONS_PER_SESSION_MAX};
 use ferrymq_model::request::SubscribeMode;
 use ferrymq_model::selector::Selector;
@@ -66,10 +67,14 @@ impl Broker {
             started: false,
             ended: false,
             eager: false,
-            prefetch: subscribe.prefetch.max(1),
+            prefetch: subscribe.prefetch,
             window: 0,
+            pulled: 0,
+            written: VecDeque::new(),
             first_delivery: 1,
             unsettled: VecDeque::new(),
+            undecided_from: 1,
+            open_from: 1,
             live: 0,
             // A durable subscription's selector decides what enters its backlog.
             selector: selector.filter(|_| durable.is_none()),
@@ -206,7 +211,7 @@ impl Broker {
         &mut self,
         session: SessionId,
         subscription: SubscriptionId,
-        _seen: Seen,
+        seen: Seen,
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
@@ -214,7 +219,7 @@ impl Broker {
             let text = format!("subscription {} is not known", subscription.0);
             return self.refuse(session, confirm, refusal(RefusalKind::Unknown, text), step);
         };
-        self.end_subscription(index, step);
+        self.end_subscription(index, seen, step);
         self.record_work(confirm.is_some(), Some(session), step);
         self.confirm(session, confirm, step);
     }
@@ -226,14 +231,14 @@ impl Broker {
     }
 
     /// Ends a subscription: what it did not settle goes back, except what an open transaction holds, and to others.
-    pub(crate) fn end_subscription(&mut self, index: u32, step: &mut Step<'_>) {
-        for queue in self.leave_queues(index, step) {
+    pub(crate) fn end_subscription(&mut self, index: u32, seen: Seen, step: &mut Step<'_>) {
+        for queue in self.leave_queues(index, seen, step) {
             self.dispatch(queue, step);
         }
     }
 
     /// Ends a subscription without giving to others what goes back. Gives the queues that may have something now.
-    pub(crate) fn leave_queues(&mut self, index: u32, step: &mut Step<'_>) -> Vec<u32> {
+    pub(crate) fn leave_queues(&mut self, index: u32, seen: Seen, step: &mut Step<'_>) -> Vec<u32> {
         self.stop_subscription(index);
         let subscription = &mut self.subscriptions[index];
         subscription.ended = true;
@@ -254,9 +259,19 @@ impl Broker {
         for waiting in pending {
             self.release_live(index, waiting.topic, waiting.item.size as usize);
         }
+        self.decide_written(index, 0, u64::MAX, &Settlement::Undelivered, |status| match status {
+            Status::Open | Status::Working => Some(Fate::Goes),
+            Status::Held(_) | Status::Settled => None,
+        });
         let base = self.subscriptions[index].first_delivery;
         for offset in (0..self.subscriptions[index].unsettled.len()).rev() {
-            self.return_delivery(index, base + offset as u64, step);
+            let delivery = base + offset as u64;
+            let seen = match seen {
+                Seen::Unknown => true,
+                Seen::None => false,
+                Seen::Through(last) => delivery <= last.0,
+            };
+            self.return_delivery(index, delivery, seen, step);
         }
         if self.subscriptions[index].live == 0 {
             self.subscriptions.remove(index);
@@ -264,14 +279,23 @@ impl Broker {
         queues
     }
 
-    fn return_delivery(&mut self, index: u32, delivery: u64, step: &mut Step<'_>) {
+    /// Gives a delivery back to where it came from. One that its consumer did not see is no redelivery.
+    fn return_delivery(&mut self, index: u32, delivery: u64, seen: bool, step: &mut Step<'_>) {
         let subscription = &mut self.subscriptions[index];
         let Some(position) = delivery.checked_sub(subscription.first_delivery) else { return };
         let position = usize::try_from(position).expect("an unsettled delivery is in memory");
         match subscription.unsettled[position].status {
             Status::Open | Status::Working => {
                 let (source, item) = subscription.settle_at(position);
-                self.apply(index, source, item, &Settlement::Undelivered, step);
+                match source {
+                    Source::Queue(queue) if !seen => {
+                        self.queues[queue].in_flight -= 1;
+                        self.put_back(queue, item);
+                    }
+                    Source::Queue(_) | Source::Topic(_) | Source::Browse => {
+                        self.apply(index, source, item, &Settlement::Undelivered, step);
+                    }
+                }
             }
             Status::Held(_) | Status::Settled => {}
         }

@@ -3,10 +3,11 @@
 use crate::broker::Effects;
 use crate::browse::Browse;
 use crate::queue::Item;
+use crate::written::Written;
 use ferrymq_model::event::Delivery;
 use ferrymq_model::request::Settles;
 use ferrymq_model::selector::Selector;
-use ferrymq_model::{Address, DeliveryId, Event, SessionId, SubscriptionId};
+use ferrymq_model::{Address, DeliveryId, Event, SessionId, Settlement, SubscriptionId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -27,15 +28,23 @@ pub(crate) struct Subscription {
     pub(crate) prefetch: u32,
     /// How many are.
     pub(crate) window: u32,
+    /// How many it may have beyond its prefetch, because it pulled.
+    pub(crate) pulled: u32,
+    /// Deliveries before `unsettled` of which only the count is left, in order.
+    pub(crate) written: VecDeque<Written>,
     /// The delivery at the front of `unsettled`.
     pub(crate) first_delivery: u64,
     /// Deliveries in order; the front is not settled.
     pub(crate) unsettled: VecDeque<Unsettled>,
-    /// Those of `unsettled` that are not settled.
+    /// In `unsettled`, no delivery before this one is open or worked on.
+    pub(crate) undecided_from: u64,
+    /// In `unsettled`, no delivery before this one is open.
+    pub(crate) open_from: u64,
+    /// Those of `written` and `unsettled` that are not settled.
     pub(crate) live: usize,
     /// Which messages it wants.
     pub(crate) selector: Option<Selector>,
-    /// Not the messages of its own session, from topics.
+    /// Not the messages of the session's own connection.
     pub(crate) no_local: bool,
     /// When its deliveries are settled.
     pub(crate) settles: Settles,
@@ -109,12 +118,22 @@ impl Subscription {
     /// Whether it takes one more delivery.
     #[inline]
     pub(crate) fn has_credit(&self) -> bool {
-        self.started && self.window < self.prefetch
+        self.started && (self.window < self.prefetch || self.pulled > 0)
     }
 
     /// Delivers. `passing`: nobody will ask for the message again, and its sender's buffer is free soon.
     #[inline]
-    pub(crate) fn deliver(&mut self, source: Source, mut item: Item, passing: bool, out: &mut Effects) {
+    pub(crate) fn deliver(
+        &mut self,
+        source: Source,
+        mut item: Item,
+        passing: bool,
+        first_of_group: bool,
+        out: &mut Effects,
+    ) {
+        if self.window >= self.prefetch {
+            self.pulled -= 1;
+        }
         let delivery = DeliveryId(self.first_delivery + self.unsettled.len() as u64);
         let message = item.message.take().expect("a message that is delivered is here");
         if !passing {
@@ -124,7 +143,7 @@ impl Subscription {
             subscription: self.id,
             delivery,
             redeliveries: item.redeliveries,
-            first_of_group: false,
+            first_of_group,
             destination: item.leaf.clone(),
             message,
         });
@@ -134,6 +153,32 @@ impl Subscription {
         self.live += 1;
     }
 
+    /// The places in `unsettled` from `first` to `last` of the deliveries that may be open or worked on; that may be
+    /// open, if the consumer says that it works on them.
+    #[inline]
+    pub(crate) fn undecided(&self, first: u64, last: u64, settlement: &Settlement) -> std::ops::Range<usize> {
+        let from = if *settlement == Settlement::Delivered { self.open_from } else { self.undecided_from };
+        self.span(first.max(from), last)
+    }
+
+    /// The deliveries from `first` to `last` were settled, or are worked on: they need not be looked at again.
+    #[inline]
+    pub(crate) fn decided(&mut self, first: u64, last: u64, settlement: &Settlement) {
+        let next = last.saturating_add(1).min(self.first_delivery + self.unsettled.len() as u64);
+        if first <= self.open_from.max(self.first_delivery) {
+            self.open_from = self.open_from.max(next);
+        }
+        if *settlement != Settlement::Delivered && first <= self.undecided_from.max(self.first_delivery) {
+            self.undecided_from = self.undecided_from.max(next);
+        }
+    }
+
+    /// A delivery of those from `first` on is open again.
+    pub(crate) fn reopened(&mut self, first: u64) {
+        self.open_from = self.open_from.min(first);
+        self.undecided_from = self.undecided_from.min(first);
+    }
+
     /// The places in `unsettled` of the deliveries from `first` to `last`.
     #[inline]
     pub(crate) fn span(&self, first: u64, last: u64) -> std::ops::Range<usize> {
@@ -141,6 +186,14 @@ impl Subscription {
         let end = usize::try_from(end).unwrap_or(usize::MAX).min(self.unsettled.len());
         let start = usize::try_from(first.saturating_sub(self.first_delivery)).unwrap_or(usize::MAX).min(end);
         start..end
+    }
+
+    /// Forgets the deliveries at the front that are settled.
+    pub(crate) fn drop_settled(&mut self) {
+        while self.unsettled.front().is_some_and(|front| front.status == Status::Settled) {
+            self.unsettled.pop_front();
+            self.first_delivery += 1;
+        }
     }
 
     /// Takes the item of a delivery out and opens the window again where it was shut.
@@ -157,10 +210,7 @@ impl Subscription {
         if position == 0 {
             let unsettled = self.unsettled.pop_front().expect("a position names a delivery");
             self.first_delivery += 1;
-            while self.unsettled.front().is_some_and(|front| front.status == Status::Settled) {
-                self.unsettled.pop_front();
-                self.first_delivery += 1;
-            }
+            self.drop_settled();
             return (unsettled.source, unsettled.item);
         }
         let gone = Item { message: None, leaf: None, ..unsettled.item };

@@ -4,7 +4,7 @@ use crate::broker::{Broker, Place, Step, refusal};
 use crate::session::Full;
 use crate::subscription::Source;
 use ferrymq_model::limits::{DESTINATION_NAME_BYTES_MAX, TEMPORARIES_PER_SESSION_MAX};
-use ferrymq_model::{Destination, Event, Refusal, RefusalKind, SessionId, Token};
+use ferrymq_model::{Destination, Event, Refusal, RefusalKind, Seen, SessionId, Token};
 use std::sync::Arc;
 
 impl Broker {
@@ -81,7 +81,7 @@ impl Broker {
         for index in listening {
             let subscription = &self.subscriptions[index];
             let (session, id) = (subscription.session, subscription.id);
-            self.end_subscription(index, step);
+            self.end_subscription(index, Seen::Unknown, step);
             let refusal = refusal(RefusalKind::InvalidDestination, format!("{destination} was deleted"));
             step.out.events.push((session, Event::SubscriptionEnded { subscription: id, refusal }));
         }

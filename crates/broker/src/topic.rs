@@ -86,7 +86,7 @@ impl Broker {
             subscription.held_bytes += size;
             self.live_memory += size;
             self.topics[topic].memory += size;
-            let passing = subscription.settles == Settles::WhenWritten;
+            let passing = subscription.settles != Settles::WhenAcknowledged;
             if !held && subscription.has_credit() && subscription.pending.is_empty() {
                 let kept = if passing {
                     Item { leaf: item.leaf.clone(), message: Some(Arc::clone(message)), ..*item }
@@ -94,7 +94,7 @@ impl Broker {
                     let own = own.get_or_insert_with(|| Arc::new(message.detached()));
                     Item { leaf: item.leaf.clone(), message: Some(Arc::clone(own)), ..*item }
                 };
-                subscription.deliver(Source::Topic(topic), kept, passing, step.out);
+                subscription.deliver(Source::Topic(topic), kept, passing, false, step.out);
                 if subscription.window >= subscription.prefetch {
                     self.refresh_credit(index);
                 }
@@ -133,8 +133,8 @@ impl Broker {
                 self.release_live(index, topic, item.size as usize);
                 continue;
             }
-            let passing = subscription.settles == Settles::WhenWritten;
-            subscription.deliver(Source::Topic(topic), item, passing, step.out);
+            let passing = subscription.settles != Settles::WhenAcknowledged;
+            subscription.deliver(Source::Topic(topic), item, passing, false, step.out);
         }
     }
 

@@ -15,6 +15,11 @@ impl Broker {
             self.leave(index, &item, step);
             return;
         }
+        self.put_back(index, item);
+    }
+
+    /// Puts a message into its place again. It is in flight no more.
+    pub(crate) fn put_back(&mut self, index: u32, mut item: Item) {
         if let Some(message) = &item.message {
             item.message = Some(Arc::new(message.detached()));
         }

@@ -11,6 +11,7 @@ use crate::session::Full;
 use crate::settle::bounds;
 use crate::slab::Key;
 use crate::subscription::{Source, Status};
+use crate::written::Fate;
 use ferrymq_model::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX, TRANSACTIONS_PER_SESSION_MAX};
 use ferrymq_model::{
     Address, Deliveries, DeliveryMode, Message, ProducerId, Refusal, RefusalKind, SessionId, Settlement,
@@ -147,10 +148,33 @@ impl Broker {
         let Some(open) = state.transactions.get(&transaction.0) else { return Err(unknown(transaction)) };
         open.check_room()?;
         let (first, last) = bounds(deliveries);
+        match settlement {
+            // It concerns memory alone, not the outcome.
+            Settlement::Written => {
+                self.forget_written(index, last);
+                return Ok(index);
+            }
+            // They stay as they are, and are counted when the transaction commits.
+            Settlement::Redelivered => {
+                let held =
+                    HeldSettlement { number: 0, subscription: self.subscriptions.key(index), first, last, settlement };
+                let open = self.asking(session).transactions.get_mut(&transaction.0).expect("it was open a moment ago");
+                open.settlements.push(held);
+                return Ok(index);
+            }
+            Settlement::Consumed
+            | Settlement::Delivered
+            | Settlement::Undelivered
+            | Settlement::Expired
+            | Settlement::Poisoned(_) => {}
+        }
         let number = self.holds + 1;
+        let mut held = self.decide_written(index, first, last, &settlement, |status| match status {
+            Status::Open | Status::Working => Some(Fate::Becomes(Status::Held(number))),
+            Status::Held(_) | Status::Settled => None,
+        });
         let known = &mut self.subscriptions[index];
-        let mut held = 0;
-        for position in known.span(first, last) {
+        for position in known.undecided(first, last, &Settlement::Consumed) {
             let status = &mut known.unsettled[position].status;
             match status {
                 Status::Open => known.window -= 1,
@@ -160,6 +184,7 @@ impl Broker {
             *status = Status::Held(number);
             held += 1;
         }
+        known.decided(first, last, &Settlement::Consumed);
         if held == 0 && matches!(deliveries, Deliveries::One(_)) {
             let text = format!("the delivery of subscription {} is not unsettled", subscription.0);
             return Err(refusal(RefusalKind::Unknown, text));
@@ -258,6 +283,18 @@ impl Broker {
         if !touched.contains(&held.subscription) {
             touched.push(held.subscription);
         }
+        if held.settlement == Settlement::Redelivered {
+            self.settle_unsettled(index, held.first, held.last, &held.settlement, step);
+            return;
+        }
+        self.decide_written(index, held.first, held.last, &held.settlement, |status| {
+            match (status, &held.settlement) {
+                (Status::Held(number), _) if number != held.number => None,
+                (Status::Held(_), Settlement::Delivered) => Some(Fate::Becomes(Status::Working)),
+                (Status::Held(_), _) => Some(Fate::Goes),
+                (Status::Open | Status::Working | Status::Settled, _) => None,
+            }
+        });
         let base = self.subscriptions[index].first_delivery;
         let span = self.subscriptions[index].span(held.first, held.last);
         let backwards = held.settlement == Settlement::Undelivered;
@@ -272,6 +309,7 @@ impl Broker {
             }
             if held.settlement == Settlement::Delivered {
                 unsettled.status = Status::Working;
+                subscription.undecided_from = subscription.undecided_from.min(held.first);
                 continue;
             }
             let ended = subscription.ended;
@@ -339,7 +377,15 @@ impl Broker {
                 self.apply_held(&back, &mut touched, step);
                 continue;
             }
+            if held.settlement == Settlement::Redelivered {
+                continue;
+            }
+            self.decide_written(index, held.first, held.last, &held.settlement, |status| match status {
+                Status::Held(number) if number == held.number => Some(Fate::Becomes(Status::Open)),
+                Status::Held(_) | Status::Open | Status::Working | Status::Settled => None,
+            });
             let subscription = &mut self.subscriptions[index];
+            subscription.reopened(held.first);
             for position in subscription.span(held.first, held.last) {
                 let status = &mut subscription.unsettled[position].status;
                 if *status == Status::Held(held.number) {
