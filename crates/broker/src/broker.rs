@@ -1,5 +1,6 @@
 //! The one owner of the broker's state.
 
+use crate::advisory::Advisories;
 use crate::confirm::Waiting;
 use crate::producer::NewProducer;
 use crate::queue::Queue;
@@ -108,6 +109,8 @@ pub struct Broker {
     /// What waits for its time.
     pub(crate) jobs: Jobs,
     pub(crate) work: Work,
+    /// Who watches the broker, and what this step has to tell them.
+    pub(crate) advisories: Advisories,
     pub(crate) enqueued: u64,
     pub(crate) dequeued: u64,
 }
@@ -150,6 +153,7 @@ impl Broker {
             paused: Vec::new(),
             jobs: Jobs::default(),
             work: Work::default(),
+            advisories: Advisories::default(),
             enqueued: 0,
             dequeued: 0,
         }
@@ -160,6 +164,7 @@ impl Broker {
         let step = &mut Step { now, journal, out };
         if !self.is_open(session) {
             self.handle_unknown_session(session, request, step);
+            self.publish_advisories(step);
             return;
         }
         match request {
@@ -218,6 +223,7 @@ impl Broker {
             Request::Confirm { confirm } => self.confirm(session, Some(confirm), step),
             Request::Disconnect => self.disconnect(session, step),
         }
+        self.publish_advisories(step);
         if !self.work.is_empty() {
             self.record_work(false, Some(session), step);
         }
@@ -234,6 +240,7 @@ impl Broker {
         self.release_held(step);
         self.page_out_jobs(step);
         self.bring_on(step);
+        self.publish_advisories(step);
         self.mark_delivered(step);
         self.record_work(false, None, step);
         self.confirm_pulls(step);
@@ -266,6 +273,7 @@ impl Broker {
         } else {
             self.take_fetched(fetch, message, step);
         }
+        self.publish_advisories(step);
         self.record_work(false, None, step);
         self.confirm_pulls(step);
     }
@@ -283,6 +291,7 @@ impl Broker {
                 self.wake_browsers(queue, step);
             }
         }
+        self.publish_advisories(step);
         self.mark_delivered(step);
         self.record_work(false, None, step);
         self.confirm_pulls(step);

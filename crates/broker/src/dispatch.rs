@@ -1,5 +1,6 @@
 //! Gives the messages of a queue to its consumers: credit, turns, priorities, exclusiveness, selectors and groups.
 
+use crate::advisory::Kind;
 use crate::broker::{Broker, Step};
 use crate::queue::{BANDS, EntryState, Item, Queue};
 use crate::slab::Slab;
@@ -32,6 +33,10 @@ impl Broker {
         }
         queue.counters.enqueued += 1;
         self.enqueued += 1;
+        if self.is_arrival_watched() {
+            self.note_arrival(index, &item);
+        }
+        let queue = &mut self.queues[index];
         if item.stored.is_some() {
             queue.stored += 1;
         } else if queue.durable().is_some() && queue.memory >= self.settings.destination_memory_limit_bytes {
@@ -253,6 +258,7 @@ impl Broker {
             }
             queue.delivered = item.sequence;
         }
+        self.note_item(Kind::MessageDispatched, index, &item, Some(subscription));
         let receiver = &mut self.subscriptions[subscription];
         receiver.deliver(Source::Queue(index), item, false, false, step.out);
         if receiver.window >= receiver.prefetch {

@@ -19,6 +19,7 @@
 //! Not here: bytes on the wire and on disk, sockets, and when to flush (`node` and `server`).
 #![forbid(unsafe_code)]
 
+mod advisory;
 mod broker;
 mod browse;
 mod confirm;
@@ -48,4 +49,4 @@ mod work;
 mod written;
 
 pub use broker::{Broker, Effects, Fetch};
-pub use settings::{ScheduleSettings, Settings};
+pub use settings::{Advised, ScheduleSettings, Settings};

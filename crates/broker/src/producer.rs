@@ -1,5 +1,6 @@
 //! Producers: an address resolved once, and sends along it.
 
+use crate::advisory::Kind;
 use crate::broker::{Broker, Step, refusal};
 use crate::router::Route;
 use crate::schedule::schedule_of;
@@ -61,15 +62,32 @@ impl Broker {
         }
         let resolved_at = self.routes_version;
         let known = Producer { name, skips_duplicates, address, route, resolved_at };
+        let (name, address) = (known.name.clone(), Arc::clone(&known.address));
         self.asking(session).producers.insert(producer.0, known);
+        self.note_producer(session, name.as_ref(), &address, true);
         self.confirm(session, confirm, step);
     }
 
     /// Forgets a producer.
     pub(crate) fn remove_producer(&mut self, session: SessionId, producer: ProducerId, step: &mut Step<'_>) {
-        if self.asking(session).producers.remove(&producer.0).is_none() {
-            let refusal = refusal(RefusalKind::Unknown, format!("producer {} is not known", producer.0));
-            self.refuse(session, None, refusal, step);
+        match self.asking(session).producers.remove(&producer.0) {
+            Some(known) => self.note_producer(session, known.name.as_ref(), &known.address, false),
+            None => {
+                let refusal = refusal(RefusalKind::Unknown, format!("producer {} is not known", producer.0));
+                self.refuse(session, None, refusal, step);
+            }
+        }
+    }
+
+    /// Forgets every producer of a session that ends.
+    pub(crate) fn forget_producers(&mut self, session: SessionId) {
+        if !self.is_watched(Kind::Producer) {
+            return;
+        }
+        let mut producers: Vec<_> = self.asking(session).producers.drain().collect();
+        producers.sort_unstable_by_key(|(number, _)| *number);
+        for (_, known) in producers {
+            self.note_producer(session, known.name.as_ref(), &known.address, false);
         }
     }
 

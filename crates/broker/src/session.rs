@@ -102,6 +102,7 @@ impl Broker {
             pauses: Vec::new(),
         }));
         self.sessions_open += 1;
+        self.note_connection(session, true);
         step.out.events.push((session, Event::Confirmed { token: confirm }));
     }
 
@@ -133,6 +134,8 @@ impl Broker {
         for destination in temporaries {
             self.kill_temporary(&destination, step);
         }
+        self.forget_producers(session);
+        self.note_connection(session, false);
         let Some(state) = self.sessions[session.slot as usize].take() else { return };
         self.sessions_open -= 1;
         for full in &state.pauses {

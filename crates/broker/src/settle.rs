@@ -1,5 +1,6 @@
 //! Settlements outside of transactions, and what each outcome does to a message.
 
+use crate::advisory::Kind;
 use crate::broker::{Broker, Step, refusal};
 use crate::queue::Item;
 use crate::subscription::{Pending, Source, Status};
@@ -132,6 +133,7 @@ impl Broker {
     fn consumed(&mut self, queue: u32, item: &Item, step: &mut Step<'_>) {
         self.queues[queue].counters.dequeued += 1;
         self.dequeued += 1;
+        self.note_item(Kind::MessageConsumed, queue, item, None);
         self.leave(queue, item, step);
     }
 
@@ -143,16 +145,16 @@ impl Broker {
     }
 
     fn apply_to_topic(&mut self, subscription: u32, topic: u32, mut item: Item, settlement: &Settlement) {
-        let counters = &mut self.topics[topic].counters;
         match settlement {
             Settlement::Consumed => {
-                counters.dequeued += 1;
+                self.topics[topic].counters.dequeued += 1;
                 self.dequeued += 1;
+                self.note_live(Kind::MessageConsumed, topic, &item, None);
             }
             Settlement::Delivered | Settlement::Written | Settlement::Redelivered => {
                 unreachable!("such a delivery stays unsettled")
             }
-            Settlement::Expired => counters.expired += 1,
+            Settlement::Expired => self.topics[topic].counters.expired += 1,
             Settlement::Undelivered => {
                 item.redeliveries += 1;
                 let ended = self.subscriptions[subscription].ended;
@@ -162,13 +164,11 @@ impl Broker {
                     return;
                 }
                 if !ended {
-                    let buried = self.bury(&item, "the redelivery limit was reached");
-                    self.topics[topic].counters.dead_lettered += u64::from(buried);
+                    self.bury_live(topic, &item, "the redelivery limit was reached");
                 }
             }
             Settlement::Poisoned(cause) => {
-                let buried = self.bury(&item, cause);
-                self.topics[topic].counters.dead_lettered += u64::from(buried);
+                self.bury_live(topic, &item, cause);
             }
         }
         self.release_live(subscription, topic, item.size as usize);

@@ -61,6 +61,8 @@ impl Broker {
         }
         let pending_limit = subscribe.pending_limit.unwrap_or(self.settings.pending_limit);
         let id = subscribe.subscription;
+        let address = Arc::clone(&subscribe.address);
+        let mode = subscribe.mode.clone();
         let index = self.subscriptions.insert(Subscription {
             session,
             id,
@@ -82,7 +84,7 @@ impl Broker {
             settles: subscribe.settles,
             priority: subscribe.priority,
             exclusive: subscribe.exclusive,
-            address: subscribe.address,
+            address,
             queues: Vec::new(),
             topics: Vec::new(),
             durable,
@@ -90,9 +92,16 @@ impl Broker {
             pending: VecDeque::new(),
             pending_limit,
             held_bytes: 0,
+            discarded: 0,
+            slow: false,
+            wishes: Arc::new(subscribe),
         });
         self.asking(session).subscriptions.insert(id.0, index);
-        self.attach(index, &subscribe.mode);
+        self.attach(index, &mode);
+        self.note_consumer(index, true);
+        if mode == SubscribeMode::Consume {
+            self.replay_state(index, step);
+        }
         Ok(index)
     }
 
@@ -166,6 +175,7 @@ impl Broker {
         if address.leaves.iter().any(|leaf| leaf.is_pattern()) {
             self.patterns.push(index);
         }
+        self.watch(address.leaves.iter().map(|leaf| &**leaf), true);
     }
 
     /// Makes a subscription a consumer of a queue.
@@ -256,6 +266,12 @@ impl Broker {
             self.topics[topic].subscribers.retain(|subscriber| *subscriber != index);
         }
         self.patterns.retain(|pattern| *pattern != index);
+        let subscription = &self.subscriptions[index];
+        if subscription.wishes.mode == SubscribeMode::Consume {
+            let address = Arc::clone(&subscription.address);
+            self.watch(address.leaves.iter().map(|leaf| &**leaf), false);
+        }
+        self.note_consumer(index, false);
         for waiting in pending {
             self.release_live(index, waiting.topic, waiting.item.size as usize);
         }

@@ -7,7 +7,7 @@ use crate::written::Written;
 use ferrymq_model::event::Delivery;
 use ferrymq_model::request::Settles;
 use ferrymq_model::selector::Selector;
-use ferrymq_model::{Address, DeliveryId, Event, SessionId, Settlement, SubscriptionId};
+use ferrymq_model::{Address, DeliveryId, Event, SessionId, Settlement, Subscribe, SubscriptionId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -54,6 +54,8 @@ pub(crate) struct Subscription {
     pub(crate) exclusive: bool,
     /// Where it listens.
     pub(crate) address: Arc<Address>,
+    /// Everything that was asked for.
+    pub(crate) wishes: Arc<Subscribe>,
     /// Queues that it takes from.
     pub(crate) queues: Vec<u32>,
     /// Topics that it hears.
@@ -68,6 +70,10 @@ pub(crate) struct Subscription {
     pub(crate) pending_limit: u32,
     /// Bytes of topic messages that it has not settled or that wait for it.
     pub(crate) held_bytes: usize,
+    /// Topic messages that it lost.
+    pub(crate) discarded: u64,
+    /// It fell behind, and those who watch know.
+    pub(crate) slow: bool,
 }
 
 /// A topic message that waits for its subscriber.

@@ -71,8 +71,8 @@ impl Broker {
     }
 
     /// Takes a temporary destination away: its subscriptions end, and who sends to it is refused from now on.
-    pub(crate) fn kill_temporary(&mut self, destination: &Destination, step: &mut Step<'_>) {
-        let Some(place) = self.places.remove(destination) else { return };
+    pub(crate) fn kill_temporary(&mut self, destination: &Arc<Destination>, step: &mut Step<'_>) {
+        let Some(place) = self.places.remove(&**destination) else { return };
         self.routes_version += 1;
         let listening = match place {
             Place::Queue(queue) => self.queues[queue].consumers.iter().map(|c| c.subscription).collect(),
@@ -85,6 +85,11 @@ impl Broker {
             let refusal = refusal(RefusalKind::InvalidDestination, format!("{destination} was deleted"));
             step.out.events.push((session, Event::SubscriptionEnded { subscription: id, refusal }));
         }
+        let owner = match place {
+            Place::Queue(queue) => self.queues[queue].owner,
+            Place::Topic(topic) => self.topics[topic].owner,
+        };
+        self.note_destination(destination, owner, false);
         match place {
             Place::Queue(queue) => {
                 self.resume(Full::Queue(queue), step);

@@ -30,4 +30,5 @@ pub mod session;
 
 pub use codec::{CodecError, CodecOptions, Command, Decoder, Encoder};
 pub use detect::{Detection, is_openwire};
+pub use mapping::DIALECTS;
 pub use session::{Session, SessionLimits, SessionOptions};

@@ -23,7 +23,7 @@ const TABLE: &[Row] = &[
     Row { folder: "node", ours: &["model", "broker", "storage"], foreign: &["bytes", "rustc-hash"], deciding: true },
     Row {
         folder: "server",
-        ours: &["model", "stomp", "storage", "broker", "node"],
+        ours: &["model", "stomp", "openwire", "storage", "broker", "node"],
         foreign: &[
             "bytes",
             "tokio",
@@ -60,7 +60,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         folder: "sim",
-        ours: &["model", "stomp", "storage", "broker", "node"],
+        ours: &["model", "stomp", "openwire", "storage", "broker", "node"],
         foreign: &["bytes", "rustc-hash"],
         deciding: false,
     },

@@ -396,6 +396,13 @@ impl Bench {
         format!("{}/{}/{}/{}", row.depth, row.in_flight, row.enqueued, row.dequeued)
     }
 
+    /// How many destinations there are.
+    pub(crate) fn destinations(&self) -> u32 {
+        let report = self.broker.inspect(&Query::Broker, &self.journal);
+        let Report::Broker(report) = report else { panic!("asked for the broker") };
+        report.destinations
+    }
+
     /// What came out since the last time, one line an event: session, kind, details.
     pub(crate) fn events(&mut self) -> String {
         let lines: Vec<String> = self.out.events.drain(..).map(|(to, event)| line(to, &event)).collect();

@@ -3,6 +3,7 @@
 
 mod driver;
 
+mod advisories;
 mod browse;
 mod confirm;
 mod dead_letter;
