@@ -4,6 +4,7 @@ use crate::advisory::Advisories;
 use crate::confirm::Waiting;
 use crate::producer::NewProducer;
 use crate::queue::Queue;
+use crate::schedule::Jobs;
 use crate::session::SessionState;
 use crate::settings::Settings;
 use crate::slab::{Key, Slab};
@@ -109,6 +110,8 @@ pub struct Broker {
     pub(crate) holds: u64,
     /// Sessions that wait for memory of the broker.
     pub(crate) paused: Vec<SessionId>,
+    /// What waits for its time.
+    pub(crate) jobs: Jobs,
     pub(crate) work: Work,
     /// Who watches the broker, and what this step has to tell them.
     pub(crate) advisories: Advisories,
@@ -154,6 +157,7 @@ impl Broker {
             transactions_bytes: 0,
             holds: 0,
             paused: Vec::new(),
+            jobs: Jobs::default(),
             work: Work::default(),
             advisories: Advisories::default(),
             enqueued: 0,
@@ -240,6 +244,8 @@ impl Broker {
         self.page_out_durable();
         self.confirm_durable(step);
         self.release_held(step);
+        self.page_out_jobs(step);
+        self.bring_on(step);
         self.publish_advisories(step);
         self.mark_delivered(step);
         self.record_work(false, None, step);
@@ -268,7 +274,11 @@ impl Broker {
         out: &mut Effects,
     ) {
         let step = &mut Step { now, journal, out };
-        self.take_fetched(fetch, message, step);
+        if Some(fetch.placement.store) == self.jobs.store {
+            self.take_fetched_job(fetch, message, step);
+        } else {
+            self.take_fetched(fetch, message, step);
+        }
         self.publish_advisories(step);
         self.record_work(false, None, step);
         self.confirm_pulls(step);
@@ -278,6 +288,8 @@ impl Broker {
     pub fn tick(&mut self, now: Now, journal: &mut Journal, out: &mut Effects) {
         let step = &mut Step { now, journal, out };
         self.expire_due(step);
+        self.bring_due(step);
+        self.browse_jobs_on(step);
         for queue in std::mem::take(&mut self.unfinished) {
             if self.queues.get(queue).is_some_and(|q| q.unfinished) {
                 self.queues[queue].unfinished = false;

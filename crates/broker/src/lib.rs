@@ -36,6 +36,7 @@ mod purge;
 mod queue;
 mod restore;
 mod router;
+mod schedule;
 mod session;
 mod settings;
 mod settle;
@@ -49,4 +50,4 @@ mod work;
 mod written;
 
 pub use broker::{Broker, Effects, Fetch};
-pub use settings::{Advised, Settings};
+pub use settings::{Advised, ScheduleSettings, Settings};

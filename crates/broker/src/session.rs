@@ -41,6 +41,8 @@ pub(crate) enum Full {
     Broker,
     /// A queue.
     Queue(u32),
+    /// What waits for its time.
+    Schedule,
 }
 
 impl Broker {

@@ -18,6 +18,7 @@ mod pull;
 mod queues;
 mod random;
 mod redelivered;
+mod schedule;
 mod selectors;
 mod space;
 mod takeover;
