@@ -1,10 +1,9 @@
 //! Automation of the workspace: `cargo xtask <command>`.
 //!
 //! ```text
-//!   check ─ fmt, clippy, docs, tidy ──┐
-//!   test  ─ cargo test, sim, interop, kill9,  │
-//!           failover, xa ─────┤── what .ci/run runs
-//!   licences, fuzz ───────────────────┘
+//!   check ─ fmt, clippy, docs, tidy ────────────────────┐
+//!   test ─ cargo test, sim, interop, kill9, failover, xa ┤── what .ci/run runs
+//!   licences, fuzz ─────────────────────────────────────┘
 //!   sim, kill9, failover, xa, powercut, bench ─ campaigns, as long as asked
 //! ```
 //!
