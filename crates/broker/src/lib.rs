@@ -38,14 +38,16 @@ mod router;
 mod session;
 mod settings;
 mod settle;
+mod shared;
 mod slab;
 mod subscribe;
 mod subscription;
 mod temporary;
 mod topic;
 mod transaction;
+mod virtual_topic;
 mod work;
 mod written;
 
 pub use broker::{Broker, Effects, Fetch};
-pub use settings::{Advised, Settings};
+pub use settings::{Advised, Settings, VirtualTopic};
