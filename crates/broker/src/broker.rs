@@ -4,6 +4,7 @@ use crate::advisory::Advisories;
 use crate::confirm::Waiting;
 use crate::producer::NewProducer;
 use crate::queue::Queue;
+use crate::schedule::Jobs;
 use crate::session::SessionState;
 use crate::settings::Settings;
 use crate::slab::{Key, Slab};
@@ -57,6 +58,8 @@ pub struct Broker {
     pub(crate) settings: Settings,
     pub(crate) sessions: Vec<Option<Box<SessionState>>>,
     pub(crate) sessions_open: u32,
+    /// Sessions by the name of their connection.
+    pub(crate) names: BTreeMap<Arc<str>, SessionId>,
     pub(crate) client_ids: BTreeMap<Arc<str>, SessionId>,
     pub(crate) places: BTreeMap<Destination, Place>,
     pub(crate) queues: Slab<Queue>,
@@ -100,11 +103,15 @@ pub struct Broker {
     pub(crate) memory: usize,
     /// Bytes of messages of topics that subscriptions hold, counted for each. They stop no producer.
     pub(crate) live_memory: usize,
+    /// The consumers of the queue that is being dispatched: kept for its allocation.
+    pub(crate) order: Vec<usize>,
     pub(crate) transactions_bytes: usize,
     /// Numbers the held settlements of all transactions.
     pub(crate) holds: u64,
     /// Sessions that wait for memory of the broker.
     pub(crate) paused: Vec<SessionId>,
+    /// What waits for its time.
+    pub(crate) jobs: Jobs,
     pub(crate) work: Work,
     /// Who watches the broker, and what this step has to tell them.
     pub(crate) advisories: Advisories,
@@ -120,6 +127,7 @@ impl Broker {
             settings,
             sessions: Vec::new(),
             sessions_open: 0,
+            names: BTreeMap::new(),
             client_ids: BTreeMap::new(),
             places: BTreeMap::new(),
             queues: Slab::default(),
@@ -145,9 +153,11 @@ impl Broker {
             returned: Vec::new(),
             memory: 0,
             live_memory: 0,
+            order: Vec::new(),
             transactions_bytes: 0,
             holds: 0,
             paused: Vec::new(),
+            jobs: Jobs::default(),
             work: Work::default(),
             advisories: Advisories::default(),
             enqueued: 0,
@@ -234,6 +244,8 @@ impl Broker {
         self.page_out_durable();
         self.confirm_durable(step);
         self.release_held(step);
+        self.page_out_jobs(step);
+        self.bring_on(step);
         self.publish_advisories(step);
         self.mark_delivered(step);
         self.record_work(false, None, step);
@@ -262,7 +274,11 @@ impl Broker {
         out: &mut Effects,
     ) {
         let step = &mut Step { now, journal, out };
-        self.take_fetched(fetch, message, step);
+        if Some(fetch.placement.store) == self.jobs.store {
+            self.take_fetched_job(fetch, message, step);
+        } else {
+            self.take_fetched(fetch, message, step);
+        }
         self.publish_advisories(step);
         self.record_work(false, None, step);
         self.confirm_pulls(step);
@@ -272,6 +288,8 @@ impl Broker {
     pub fn tick(&mut self, now: Now, journal: &mut Journal, out: &mut Effects) {
         let step = &mut Step { now, journal, out };
         self.expire_due(step);
+        self.bring_due(step);
+        self.browse_jobs_on(step);
         for queue in std::mem::take(&mut self.unfinished) {
             if self.queues.get(queue).is_some_and(|q| q.unfinished) {
                 self.queues[queue].unfinished = false;

@@ -3,6 +3,7 @@
 use crate::broker::{Broker, Place};
 use crate::queue::{Counters, Queue, Role};
 use crate::router::Route;
+use crate::schedule::MANAGEMENT;
 use ferrymq_model::destination::matches;
 use ferrymq_model::event::{BrokerReport, DestinationReport, Report};
 use ferrymq_model::{DestinationKind, Query};
@@ -63,6 +64,7 @@ impl Broker {
                 rows.push(row);
             }
         }
+        rows.extend(self.report_schedule(pattern));
         rows.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
         rows
     }
@@ -82,6 +84,19 @@ impl Broker {
         row.consumers = count(queue.consumers.len());
         row.memory_bytes = queue.memory as u64;
         row
+    }
+
+    /// What waits for its time stands under the topic that manages it.
+    fn report_schedule(&self, pattern: &str) -> Option<DestinationReport> {
+        let (taken, left) = self.jobs.passed();
+        if (self.jobs.len() == 0 && taken == 0 && left == 0) || !matches(pattern, MANAGEMENT) {
+            return None;
+        }
+        let counters = Counters { enqueued: taken, dequeued: left, ..Counters::default() };
+        let mut row = self.row(DestinationKind::Topic, &Arc::from(MANAGEMENT), &counters);
+        row.depth = self.jobs.len() as u64;
+        row.memory_bytes = self.jobs.memory as u64;
+        Some(row)
     }
 
     fn row(&self, kind: DestinationKind, name: &Arc<str>, counters: &Counters) -> DestinationReport {
@@ -107,7 +122,7 @@ impl Broker {
         let mut counts = BTreeMap::new();
         let sessions = self.sessions.iter().flatten();
         for producer in sessions.flat_map(|session| session.producers.values()) {
-            if let Route::Refused(_) = producer.route {
+            if let Route::Refused(_) | Route::Management = producer.route {
                 continue;
             }
             for leaf in producer.address.leaves.iter() {

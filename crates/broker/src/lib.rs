@@ -22,6 +22,7 @@
 mod advisory;
 mod broker;
 mod browse;
+mod choose;
 mod confirm;
 mod declare;
 mod dispatch;
@@ -35,6 +36,7 @@ mod purge;
 mod queue;
 mod restore;
 mod router;
+mod schedule;
 mod session;
 mod settings;
 mod settle;
@@ -48,4 +50,4 @@ mod work;
 mod written;
 
 pub use broker::{Broker, Effects, Fetch};
-pub use settings::{Advised, Settings};
+pub use settings::{Advised, ScheduleSettings, Settings};

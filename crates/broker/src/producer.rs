@@ -3,6 +3,7 @@
 use crate::advisory::Kind;
 use crate::broker::{Broker, Step, refusal};
 use crate::router::Route;
+use crate::schedule::schedule_of;
 use crate::session::Full;
 use ferrymq_model::limits::PRODUCERS_PER_SESSION_MAX;
 use ferrymq_model::{Address, Message, ProducerId, RefusalKind, SessionId, Token};
@@ -116,9 +117,17 @@ impl Broker {
         }
         let route = state.producers[&producer.0].route.clone();
         let sent = match &route {
+            Route::One(_) | Route::Many(_) if schedule_of(&message).is_some() => {
+                let address = Arc::clone(&state.producers[&producer.0].address);
+                self.send_to_schedule(session, &message, &address, confirm.is_some(), step)
+            }
             Route::One(place) => self.publish(session, &message, &[(*place, None)], confirm.is_some(), step),
             Route::Many(leaves) => self.publish(session, &message, leaves, confirm.is_some(), step),
             Route::Refused(refusal) => Err((**refusal).clone()),
+            Route::Management => {
+                let address = Arc::clone(&state.producers[&producer.0].address);
+                self.send_to_schedule(session, &message, &address, confirm.is_some(), step)
+            }
         };
         match sent {
             Err(refusal) => self.refuse(session, confirm, refusal, step),
@@ -145,7 +154,7 @@ impl Broker {
                     self.pause_if_full(session, *place, step);
                 }
             }
-            Route::Refused(_) => {}
+            Route::Refused(_) | Route::Management => {}
         }
         if self.memory >= self.settings.memory_limit_bytes {
             self.pause(session, Full::Broker, step);

@@ -2,6 +2,7 @@
 
 use crate::broker::{Broker, Place, Step, refusal};
 use crate::queue::{Item, Queue, Role, band_of};
+use crate::schedule::{NewJob, schedule_of};
 use crate::topic::Topic;
 use ferrymq_model::limits::{COMPOSITE_LEAVES_MAX, DESTINATION_NAME_BYTES_MAX};
 use ferrymq_model::{Address, DeliveryMode, Destination, Message, Refusal, RefusalKind, SessionId};
@@ -20,9 +21,11 @@ pub(crate) enum Route {
     Many(Arc<[Leaf]>),
     /// Nowhere, and why.
     Refused(Box<Refusal>),
+    /// To the schedule: to see and change it.
+    Management,
 }
 
-/// A message with its places in queues, before they have it.
+/// A message with its places in queues or in the schedule, before they have it.
 #[derive(Debug)]
 pub(crate) struct Planned {
     /// Leaf, queue and sequence, in the order of the leaves.
@@ -32,9 +35,16 @@ pub(crate) struct Planned {
     /// Where the journal has it under another leaf's name, for durable subscriptions: they listen to many topics, and
     /// a restart learns from the stored message which one it was.
     pub(crate) stored_for_leaf: Vec<(usize, Location)>,
+    /// What waits for its time instead.
+    pub(crate) job: Option<NewJob>,
 }
 
 impl Planned {
+    /// Of a message that goes nowhere.
+    pub(crate) fn nothing() -> Self {
+        Self { queues: Vec::new(), stored: None, stored_for_leaf: Vec::new(), job: None }
+    }
+
     /// Where the journal has the message for a queue that it reaches by this leaf.
     fn stored_at(&self, leaf: usize, is_durable: bool) -> Option<Location> {
         let apart = self.stored_for_leaf.iter().find(|(index, _)| is_durable && *index == leaf);
@@ -45,6 +55,9 @@ impl Planned {
 impl Broker {
     /// Resolves an address, making what is not there yet. A pattern leads to what exists now.
     pub(crate) fn resolve(&mut self, address: &Address) -> Route {
+        if self.manages_schedule(address) {
+            return Route::Management;
+        }
         match self.resolve_leaves(address) {
             Err(refusal) => Route::Refused(Box::new(refusal)),
             Ok(leaves) => match leaves.as_slice() {
@@ -169,6 +182,13 @@ impl Broker {
         unit: &mut Option<Unit<'j>>,
         journal: &mut Option<&'j mut Journal>,
     ) -> Result<Planned, Refusal> {
+        if leaves.is_empty() && schedule_of(message).is_some() {
+            if let Some(journal) = journal.take() {
+                *unit = Some(journal.begin());
+            }
+            let unit = unit.as_mut().expect("it was begun when the journal was taken");
+            return Ok(Planned { job: Some(self.store_job(message, unit)), ..Planned::nothing() });
+        }
         let persistent = message.header.mode == DeliveryMode::Persistent;
         let mut queues: Vec<(usize, u32, u64)> = Vec::new();
         for (leaf, (place, _)) in leaves.iter().enumerate() {
@@ -189,7 +209,7 @@ impl Broker {
         for (_, queue, sequence) in &mut queues {
             *sequence = self.queues[*queue].take_sequence();
         }
-        let mut planned = Planned { queues, stored: None, stored_for_leaf: Vec::new() };
+        let mut planned = Planned { queues, ..Planned::nothing() };
         if must_store {
             if let Some(journal) = journal.take() {
                 *unit = Some(journal.begin());
@@ -237,6 +257,9 @@ impl Broker {
         (lsn, held): (Lsn, bool),
         step: &mut Step<'_>,
     ) {
+        if leaves.is_empty() {
+            return self.carry_to_schedule(session, message, planned, lsn, step);
+        }
         let mut item = Item::new(Arc::clone(message), band_of(message.header.priority, self.settings.prioritized));
         item.held = held;
         let mut planned_queues = planned.queues.iter().copied().peekable();

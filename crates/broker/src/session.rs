@@ -41,6 +41,8 @@ pub(crate) enum Full {
     Broker,
     /// A queue.
     Queue(u32),
+    /// What waits for its time.
+    Schedule,
 }
 
 impl Broker {
@@ -64,7 +66,8 @@ impl Broker {
         self.session_mut(session).expect("requests of unknown sessions are refused before")
     }
 
-    /// Opens a session. Whatever used the slot before is gone.
+    /// Opens a session. Whatever used the slot before is gone; whatever held the connection's name is told to go, so
+    /// that a client that comes back before its old connection was seen to be dead finds everything free.
     pub(crate) fn connect(
         &mut self,
         session: SessionId,
@@ -77,13 +80,21 @@ impl Broker {
             let old = SessionId { slot: session.slot, generation: old.generation };
             self.disconnect(old, step);
         }
+        if let Some(&old) = self.names.get(&connection.name) {
+            let text = format!("the client came back as connection {}", connection.name);
+            step.out.events.push((old, Event::Closed { refusal: refusal(RefusalKind::Duplicate, text) }));
+            self.disconnect(old, step);
+        }
         if let Some(id) = &connection.client_id {
-            if self.client_ids.contains_key(id) {
-                let refusal = refusal(RefusalKind::InvalidClientId, format!("client id {id} is in use"));
+            if let Some(&other) = self.client_ids.get(id) {
+                let refusal = refusal(RefusalKind::InvalidClientId, self.already_connected(id, other));
                 step.out.events.push((session, Event::Refused { token: Some(confirm), refusal }));
                 return;
             }
             self.client_ids.insert(Arc::clone(id), session);
+        }
+        if !connection.name.is_empty() {
+            self.names.insert(Arc::clone(&connection.name), session);
         }
         if self.sessions.len() <= slot {
             self.sessions.resize_with(slot + 1, || None);
@@ -143,6 +154,14 @@ impl Broker {
         if let Some(id) = &state.connection.client_id {
             self.client_ids.remove(id);
         }
+        self.names.remove(&state.connection.name);
+    }
+
+    /// Why a client id is refused, in the words that clients of Classic look for.
+    fn already_connected(&self, client_id: &str, other: SessionId) -> String {
+        let peer = self.session(other).and_then(|state| state.connection.peer.as_deref()).unwrap_or("elsewhere");
+        let broker = &self.settings.broker_name;
+        format!("Broker: {broker} - Client: {client_id} already connected from {peer}")
     }
 
     /// Notes that the session caused a record.

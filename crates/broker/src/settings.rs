@@ -71,6 +71,21 @@ pub struct Settings {
     pub expirations_per_tick_max: usize,
     /// Messages that one dispatch examines for consumers with selectors before it goes on at the next tick.
     pub examined_per_dispatch_max: usize,
+    /// Scheduled and delayed delivery.
+    pub schedule: ScheduleSettings,
+}
+
+/// What may be set about scheduled and delayed delivery.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ScheduleSettings {
+    /// Whether scheduled messages are taken, and those that wait brought. What waits is kept.
+    pub enabled: bool,
+    /// How often a delivery may repeat, unless it repeats for ever.
+    pub repeats_max: u32,
+    /// The longest delay or period. Milliseconds.
+    pub delay_ms_max: u64,
+    /// Messages that may wait for their time: each takes about a hundred bytes of memory.
+    pub jobs_max: usize,
 }
 
 impl Default for Settings {
@@ -90,6 +105,13 @@ impl Default for Settings {
             destinations_max: 100_000,
             expirations_per_tick_max: 1000,
             examined_per_dispatch_max: 50_000,
+            schedule: ScheduleSettings::default(),
         }
+    }
+}
+
+impl Default for ScheduleSettings {
+    fn default() -> Self {
+        Self { enabled: true, repeats_max: 1000, delay_ms_max: 10 * 366 * 24 * 3_600_000, jobs_max: 1_000_000 }
     }
 }

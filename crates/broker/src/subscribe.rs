@@ -16,6 +16,9 @@ use ferrymq_model::{
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// An exclusive consumer of this priority takes a queue from one of the same.
+const PRIORITY_USURPING: i16 = 127;
+
 impl Broker {
     /// Starts a subscription; deliveries begin after the confirmation.
     pub(crate) fn subscribe(&mut self, session: SessionId, subscribe: Subscribe, step: &mut Step<'_>) {
@@ -61,6 +64,7 @@ impl Broker {
         }
         let pending_limit = subscribe.pending_limit.unwrap_or(self.settings.pending_limit);
         let id = subscribe.subscription;
+        let connection = Arc::clone(&self.asking(session).connection.name);
         let address = Arc::clone(&subscribe.address);
         let mode = subscribe.mode.clone();
         let index = self.subscriptions.insert(Subscription {
@@ -80,7 +84,7 @@ impl Broker {
             live: 0,
             // A durable subscription's selector decides what enters its backlog.
             selector: selector.filter(|_| durable.is_none()),
-            no_local: subscribe.no_local,
+            not_from: (subscribe.no_local && durable.is_none()).then_some(connection),
             settles: subscribe.settles,
             priority: subscribe.priority,
             exclusive: subscribe.exclusive,
@@ -183,15 +187,26 @@ impl Broker {
         let subscription = &mut self.subscriptions[index];
         subscription.queues.push(queue);
         let known = &mut self.queues[queue];
-        let consumer =
-            Consumer { subscription: index, priority: subscription.priority, examined: [0; BANDS], idle_at: 0 };
+        let consumer = Consumer {
+            subscription: index,
+            priority: subscription.priority,
+            examined: [0; BANDS],
+            idle_at: 0,
+            groups: 0,
+        };
         let place = known.consumers.partition_point(|other| other.priority >= consumer.priority);
         known.consumers.insert(place, consumer);
         known.eager += usize::from(subscription.eager);
-        known.selective += usize::from(subscription.selector.is_some());
+        known.selective += usize::from(subscription.is_selective());
         known.uniform = known.consumers.iter().all(|other| other.priority == known.consumers[0].priority);
-        if subscription.exclusive && known.exclusive.is_none() {
+        if !subscription.exclusive {
+            return;
+        }
+        let (priority, usurps) = (subscription.priority, subscription.priority == PRIORITY_USURPING);
+        let present = known.exclusive.map(|present| self.subscriptions[present].priority);
+        if present.is_none_or(|present| priority > present || usurps) {
             known.exclusive = Some(index);
+            known.version += 1;
         }
     }
 
@@ -320,15 +335,17 @@ impl Broker {
     /// Takes a subscription out of a queue's consumers.
     fn part(&mut self, index: u32, queue: u32) {
         let subscription = &self.subscriptions[index];
-        let selective = subscription.selector.is_some();
+        let selective = subscription.is_selective();
         let known = &mut self.queues[queue];
         known.consumers.retain(|consumer| consumer.subscription != index);
         known.selective -= usize::from(selective);
         known.turn = 0;
         known.uniform = known.consumers.iter().all(|other| other.priority == known.consumers[0].priority);
         if known.exclusive == Some(index) {
-            let wanting = known.consumers.iter().map(|consumer| consumer.subscription);
-            known.exclusive = wanting.filter(|&other| self.subscriptions[other].exclusive).min();
+            // They stand by priority, then by age.
+            let mut wanting = known.consumers.iter().map(|consumer| consumer.subscription);
+            known.exclusive = wanting.find(|&other| self.subscriptions[other].exclusive);
+            known.version += 1;
         }
         self.disown_groups(queue, index);
     }

@@ -7,7 +7,7 @@ use crate::written::Written;
 use ferrymq_model::event::Delivery;
 use ferrymq_model::request::Settles;
 use ferrymq_model::selector::Selector;
-use ferrymq_model::{Address, DeliveryId, Event, SessionId, Settlement, Subscribe, SubscriptionId};
+use ferrymq_model::{Address, DeliveryId, Event, Message, SessionId, Settlement, Subscribe, SubscriptionId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -44,8 +44,8 @@ pub(crate) struct Subscription {
     pub(crate) live: usize,
     /// Which messages it wants.
     pub(crate) selector: Option<Selector>,
-    /// Not the messages of the session's own connection.
-    pub(crate) no_local: bool,
+    /// The name of its own connection, if it does not want messages from there.
+    pub(crate) not_from: Option<Arc<str>>,
     /// When its deliveries are settled.
     pub(crate) settles: Settles,
     /// Queue consumers with a higher one go first.
@@ -125,6 +125,19 @@ impl Subscription {
     #[inline]
     pub(crate) fn has_credit(&self) -> bool {
         self.started && (self.window < self.prefetch || self.pulled > 0)
+    }
+
+    /// Whether it wants only some messages.
+    #[inline]
+    pub(crate) fn is_selective(&self) -> bool {
+        self.selector.is_some() || self.not_from.is_some()
+    }
+
+    /// Whether it wants a message.
+    #[inline]
+    pub(crate) fn wants(&self, message: &Message, redeliveries: u32) -> bool {
+        self.not_from.as_ref().is_none_or(|connection| !is_from(message, connection))
+            && self.selector.as_ref().is_none_or(|selector| selector.matches(message, redeliveries))
     }
 
     /// Delivers. `passing`: nobody will ask for the message again, and its sender's buffer is free soon.
@@ -222,4 +235,10 @@ impl Subscription {
         let gone = Item { message: None, leaf: None, ..unsettled.item };
         (unsettled.source, std::mem::replace(&mut unsettled.item, gone))
     }
+}
+
+/// Whether a message was sent through a connection: its producer's name begins with the connection's.
+fn is_from(message: &Message, connection: &str) -> bool {
+    let rest = message.header.id.producer.strip_prefix(connection);
+    !connection.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }

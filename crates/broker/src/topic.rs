@@ -71,13 +71,8 @@ impl Broker {
         let (room_max, crowded) = (self.settings.subscription_memory_limit_bytes, self.live_memory_max());
         for &index in &subscribers {
             let subscription = &mut self.subscriptions[index];
-            if subscription.no_local && subscription.session == from {
-                continue;
-            }
-            if subscription.selector.as_ref().is_some_and(|selector| !selector.matches(message, 0)) {
-                continue;
-            }
-            if expired {
+            let local = subscription.not_from.is_some() && subscription.session == from;
+            if local || expired || !subscription.wants(message, 0) {
                 continue;
             }
             let size = item.size as usize;

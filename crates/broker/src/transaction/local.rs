@@ -15,7 +15,7 @@ use crate::written::Fate;
 use ferrymq_model::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX, TRANSACTIONS_PER_SESSION_MAX};
 use ferrymq_model::{
     Address, Deliveries, DeliveryMode, Message, ProducerId, Refusal, RefusalKind, SessionId, Settlement,
-    SubscriptionId, Token, TransactionId,
+    SubscriptionId, Token, TransactionId, WallTime,
 };
 use ferrymq_storage::{Journal, Lsn, Urgency};
 use std::sync::Arc;
@@ -204,7 +204,7 @@ impl Broker {
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
-        let sent = match self.check_commit(session, transaction, step.journal) {
+        let sent = match self.check_commit(session, transaction, step.now.wall, step.journal) {
             Err(refusal) => return self.refuse(session, confirm, refusal, step),
             Ok(sent) => sent,
         };
@@ -226,6 +226,7 @@ impl Broker {
                 self.pause_if_full(session, *place, step);
             }
         }
+        self.pause_if_schedule_is_full(session, step);
         if self.memory >= self.settings.memory_limit_bytes {
             self.pause(session, Full::Broker, step);
         }
@@ -238,6 +239,7 @@ impl Broker {
         &mut self,
         session: SessionId,
         transaction: TransactionId,
+        now: WallTime,
         journal: &Journal,
     ) -> Result<Vec<Sent>, Refusal> {
         let Some(open) = self.asking(session).transactions.get(&transaction.0) else {
@@ -255,12 +257,18 @@ impl Broker {
         let mut sent: Vec<Sent> = Vec::with_capacity(sends.len());
         let mut last: Option<(Arc<Address>, Arc<[Leaf]>)> = None;
         for (address, message) in sends {
+            if self.is_for_schedule(&message, &address) {
+                let later = self.for_schedule(&message, &address, now, journal)?.into_iter();
+                sent.extend(later.map(|message| Sent { message, leaves: Arc::from([]) }));
+                continue;
+            }
             let leaves = match &last {
                 Some((known, leaves)) if Arc::ptr_eq(known, &address) => Arc::clone(leaves),
                 _ => match self.resolve(&address) {
                     Route::One(place) => Arc::from(vec![(place, None)]),
                     Route::Many(leaves) => leaves,
                     Route::Refused(refusal) => return Err(*refusal),
+                    Route::Management => unreachable!("what is for the schedule was taken a line above"),
                 },
             };
             self.check_room(&leaves)?;

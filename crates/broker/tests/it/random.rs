@@ -106,7 +106,7 @@ fn send(t: &mut Bench, random: &mut Random, slot: u32) {
     if random.chance(20) {
         message.header.expiration = Some(ferrymq_model::WallTime(t.now.wall.0 + random.below(300)));
     }
-    if random.chance(10) {
+    if random.chance(25) {
         let sequence = i32::try_from(random.below(4)).unwrap() - 1;
         crate::driver::grouped(&mut message, random.pick(&["g", "h"]), sequence);
     }
@@ -121,7 +121,10 @@ fn request(t: &mut Bench, random: &mut Random, slot: u32) -> Request {
     let transaction = TransactionId(random.below(4));
     let client_id = random.chance(60).then(|| random.pick(&["one", "two"]).into());
     match random.below(45) {
-        0 => Request::Connect { client_id, user: None, name: None, peer: None, confirm: Token(1) },
+        0 => {
+            let name = random.chance(50).then(|| random.pick(&["n", "m"]).into());
+            Request::Connect { client_id, user: None, name, peer: None, confirm: Token(1) }
+        }
         1..=4 => Request::AddProducer {
             producer: ProducerId(random.small(4)),
             name: None,
@@ -181,9 +184,11 @@ fn run(seed: u64) {
             let request = request(&mut t, &mut random, slot);
             t.ask(slot, request);
         }
+        t.broker.check_nothing_waits(t.now.wall);
         if random.chance(15) {
             t.flush();
         }
+        t.broker.check_nothing_waits(t.now.wall);
         if random.chance(1) {
             t.restart();
         }

@@ -6,7 +6,7 @@ use super::layout::{
 };
 use super::segments::refer;
 use super::{Journal, Location, Lsn, Unit, Urgency};
-use crate::record::{KIND_DEFINE, KIND_SEAL, KIND_STORE, Placement, Record, encode};
+use crate::record::{KIND_DEFINE, KIND_SEAL, Placement, Record, encode, store_kind};
 use bytes::Bytes;
 use ferrymq_model::Message;
 
@@ -39,7 +39,7 @@ impl Unit<'_> {
             journal.pending.buffer.extend_from_slice(&message.bytes);
             None
         };
-        let at = journal.place_record(KIND_STORE, start, body);
+        let at = journal.place_record(store_kind(message), start, body);
         journal.catalogue.stored(placements);
         journal.segments.last_mut().live += placements.len() as u64;
         at

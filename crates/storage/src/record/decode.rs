@@ -2,16 +2,17 @@
 
 use super::encode::{
     FLAG_ANNOTATIONS, FLAG_EXPIRES, FLAG_PERSISTENT, HAS_CORRELATION_ID, HAS_GROUP, HAS_KIND, HAS_ORIGINAL_DESTINATION,
-    HAS_REPLY_TO, HAS_USER,
+    HAS_REPLY_TO, HAS_USER, SCHEDULE_HAS_CRON, SCHEDULE_IS_DELIVERY_DELAY,
 };
 use super::{
     KIND_CATALOGUE, KIND_DEFINE, KIND_DELIVERED, KIND_DROPPED, KIND_FORGET, KIND_REMOVE, KIND_SEAL, KIND_STORE,
+    KIND_STORE_SCHEDULED,
 };
 use super::{Placement, Record, SegmentEnd, StoreDefinition, StoreId, VALUE_DEPTH_MAX};
 use bytes::Bytes;
 use ferrymq_model::{
-    Annotations, DeliveryMode, Destination, DestinationKind, Dialects, Group, Header, Message, MessageId, Value,
-    WallTime,
+    Annotations, DeliveryMode, Destination, DestinationKind, Dialects, Group, Header, Message, MessageId, Schedule,
+    Value, WallTime,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -89,7 +90,7 @@ impl Decoder {
     pub(crate) fn decode(&mut self, kind: u8, payload: &Payload<'_>) -> Result<Stored, DecodeError> {
         let mut input = Input(payload.as_slice());
         let stored = match kind {
-            KIND_STORE => return self.store(payload).map(Stored::Record),
+            KIND_STORE | KIND_STORE_SCHEDULED => return self.store(kind, payload).map(Stored::Record),
             KIND_DEFINE => Stored::Record(define(&mut input)?),
             KIND_FORGET => Stored::Record(Record::Forget { store: StoreId(input.u32()?) }),
             KIND_REMOVE => {
@@ -118,9 +119,10 @@ impl Decoder {
         if input.0.is_empty() { Ok(stored) } else { Err(DecodeError::Malformed("bytes are left over")) }
     }
 
-    fn store(&mut self, payload: &Payload<'_>) -> Result<Record, DecodeError> {
+    fn store(&mut self, kind: u8, payload: &Payload<'_>) -> Result<Record, DecodeError> {
         let bytes = payload.as_slice();
         let mut input = Input(bytes);
+        let schedule = if kind == KIND_STORE_SCHEDULED { Some(Box::new(schedule(&mut input)?)) } else { None };
         let count = input.count(12)?;
         if count == 0 {
             return Err(DecodeError::Malformed("a stored message stands nowhere"));
@@ -141,7 +143,11 @@ impl Decoder {
         let producer = self.producer(input.text()?);
         let sequence = input.u64()?;
         let destination = self.destination(&mut input)?;
-        let annotations = if flags & FLAG_ANNOTATIONS != 0 { Some(Box::new(annotations(&mut input)?)) } else { None };
+        let mut annotations =
+            if flags & FLAG_ANNOTATIONS != 0 { Some(Box::new(annotations(&mut input)?)) } else { None };
+        if let Some(schedule) = schedule {
+            annotations.get_or_insert_default().schedule = Some(schedule);
+        }
         let body_at = input.u32()?;
         if body_at as usize > input.0.len() {
             return Err(DecodeError::Malformed("a message's body starts behind its end"));
@@ -201,9 +207,20 @@ fn define(input: &mut Input<'_>) -> Result<Record, DecodeError> {
                 no_local: flags & 4 != 0,
             }
         }
+        3 => StoreDefinition::Schedule,
         unknown => return Err(DecodeError::Newer(format!("store kind {unknown} is not known"))),
     };
     Ok(Record::Define { store, definition, next_sequence, delivered })
+}
+
+fn schedule(input: &mut Input<'_>) -> Result<Schedule, DecodeError> {
+    let due = WallTime(input.u64()?);
+    let (delay_ms, period_ms) = (input.u64()?, input.u64()?);
+    let repeat = i32::from_le_bytes(input.array()?);
+    let flags = input.u8()?;
+    let cron = if flags & SCHEDULE_HAS_CRON != 0 { Some(input.text()?.into()) } else { None };
+    let is_delivery_delay = flags & SCHEDULE_IS_DELIVERY_DELAY != 0;
+    Ok(Schedule { delay_ms, period_ms, repeat, cron, is_delivery_delay, due })
 }
 
 fn annotations(input: &mut Input<'_>) -> Result<Annotations, DecodeError> {

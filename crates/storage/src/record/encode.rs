@@ -1,8 +1,8 @@
 //! From records to bytes: little-endian, lengths before texts, a message's bytes last.
 
-use super::{KIND_CATALOGUE, KIND_DEFINE, KIND_DELIVERED, KIND_DROPPED, KIND_FORGET, KIND_REMOVE, KIND_STORE};
-use super::{Placement, Record, SegmentEnd, StoreDefinition, StoreId, VALUE_DEPTH_MAX};
-use ferrymq_model::{Annotations, DeliveryMode, Destination, DestinationKind, Message, Value};
+use super::{KIND_CATALOGUE, KIND_DEFINE, KIND_DELIVERED, KIND_DROPPED, KIND_FORGET, KIND_REMOVE};
+use super::{Placement, Record, SegmentEnd, StoreDefinition, StoreId, VALUE_DEPTH_MAX, store_kind};
+use ferrymq_model::{Annotations, DeliveryMode, Destination, DestinationKind, Message, Schedule, Value};
 
 pub(crate) const FLAG_PERSISTENT: u8 = 1;
 pub(crate) const FLAG_EXPIRES: u8 = 2;
@@ -15,9 +15,16 @@ pub(crate) const HAS_GROUP: u8 = 8;
 pub(crate) const HAS_USER: u8 = 16;
 pub(crate) const HAS_ORIGINAL_DESTINATION: u8 = 32;
 
-/// Writes everything of a `Store` record except the message's bytes, which follow it immediately.
+pub(crate) const SCHEDULE_HAS_CRON: u8 = 1;
+pub(crate) const SCHEDULE_IS_DELIVERY_DELAY: u8 = 2;
+
+/// Writes everything of a `Store` record of the kind [`store_kind`] except the message's bytes, which follow it
+/// immediately.
 pub(crate) fn store_head(message: &Message, placements: &[Placement], out: &mut Vec<u8>) {
     assert!(!placements.is_empty(), "a stored message stands somewhere");
+    if let Some(schedule) = message.annotations().and_then(|annotations| annotations.schedule.as_deref()) {
+        put_schedule(schedule, out);
+    }
     put_len(placements.len(), out);
     for placement in placements {
         out.extend_from_slice(&placement.store.0.to_le_bytes());
@@ -63,7 +70,7 @@ pub(crate) fn record(record: &Record, out: &mut Vec<u8>) -> u8 {
         Record::Store { message, placements } => {
             store_head(message, placements, out);
             out.extend_from_slice(&message.bytes);
-            KIND_STORE
+            store_kind(message)
         }
         Record::Remove { store, first, last } => {
             out.extend_from_slice(&store.0.to_le_bytes());
@@ -110,6 +117,7 @@ pub(crate) fn define(
                 put_text(selector, out);
             }
         }
+        StoreDefinition::Schedule => out.push(3),
     }
 }
 
@@ -131,6 +139,24 @@ pub(crate) fn dropped(segments: &[u32], out: &mut Vec<u8>) -> u8 {
         out.extend_from_slice(&segment.to_le_bytes());
     }
     KIND_DROPPED
+}
+
+fn put_schedule(schedule: &Schedule, out: &mut Vec<u8>) {
+    out.extend_from_slice(&schedule.due.0.to_le_bytes());
+    out.extend_from_slice(&schedule.delay_ms.to_le_bytes());
+    out.extend_from_slice(&schedule.period_ms.to_le_bytes());
+    out.extend_from_slice(&schedule.repeat.to_le_bytes());
+    let mut flags = 0;
+    if schedule.cron.is_some() {
+        flags |= SCHEDULE_HAS_CRON;
+    }
+    if schedule.is_delivery_delay {
+        flags |= SCHEDULE_IS_DELIVERY_DELAY;
+    }
+    out.push(flags);
+    if let Some(cron) = &schedule.cron {
+        put_text(cron, out);
+    }
 }
 
 fn put_annotations(annotations: &Annotations, out: &mut Vec<u8>) {
