@@ -8,10 +8,11 @@ use crate::settings::Settings;
 use crate::slab::Slab;
 use crate::subscription::Subscription;
 use crate::topic::Topic;
+use crate::transaction::Branches;
 use crate::work::Work;
 use ferrymq_model::advisory::ConnectionFacts;
 use ferrymq_model::{Destination, Event, Message, Now, Refusal, RefusalKind, Request, SessionId, Token};
-use ferrymq_storage::{Journal, Location, Lsn, Placement};
+use ferrymq_storage::{Journal, Location, Lsn, Placement, ProducerSlot};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -100,6 +101,10 @@ pub struct Broker {
     pub(crate) transactions_bytes: usize,
     /// Numbers the held settlements of all transactions.
     pub(crate) holds: u64,
+    /// Branches of distributed transactions that are not over.
+    pub(crate) branches: Branches,
+    /// While a message is recorded: the producer whose sequence counts with it.
+    pub(crate) counting: Option<ProducerSlot>,
     /// Sessions that wait for memory of the broker.
     pub(crate) paused: Vec<SessionId>,
     pub(crate) work: Work,
@@ -141,6 +146,8 @@ impl Broker {
             live_memory: 0,
             transactions_bytes: 0,
             holds: 0,
+            branches: Branches::default(),
+            counting: None,
             paused: Vec::new(),
             work: Work::default(),
             enqueued: 0,
@@ -320,7 +327,11 @@ impl Waiting {
             refusal: refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"),
         };
         match self.event {
-            Event::Confirmed { token } | Event::Purged { token, .. } | Event::Prepared { token, .. } => failed(token),
+            Event::Confirmed { token }
+            | Event::Purged { token, .. }
+            | Event::Prepared { token, .. }
+            // A branch that it does not name may come back.
+            | Event::InDoubt { token, .. } => failed(token),
             other => other,
         }
     }

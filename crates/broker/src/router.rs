@@ -216,13 +216,17 @@ impl Broker {
                 apart.push((leaf, vec![placement]));
             }
         }
+        let mut put = |message: &Message, placements: &[Placement]| match self.counting {
+            Some(producer) => unit.store_counted(message, placements, producer),
+            None => unit.store(message, placements),
+        };
         if !placements.is_empty() {
-            planned.stored = Some(unit.store(message, &placements));
+            planned.stored = Some(put(message, &placements));
         }
         for (leaf, placements) in apart {
             let mut named = Message::clone(message);
             named.header.destination = leaves[leaf].1.clone().expect("only leaves with a name of their own are apart");
-            planned.stored_for_leaf.push((leaf, unit.store(&named, &placements)));
+            planned.stored_for_leaf.push((leaf, put(&named, &placements)));
         }
     }
 

@@ -115,6 +115,7 @@ impl Broker {
         for &subscription in &subscriptions {
             self.stop_subscription(subscription);
         }
+        self.leave_branches(session, step);
         for transaction in transactions {
             self.undo_transaction(session, transaction, step);
         }
@@ -132,6 +133,9 @@ impl Broker {
             self.kill_temporary(&destination, step);
         }
         let Some(state) = self.sessions[session.slot as usize].take() else { return };
+        for slot in state.producers.values().filter_map(|producer| producer.slot) {
+            step.journal.producers_mut().close(slot);
+        }
         self.sessions_open -= 1;
         for full in &state.pauses {
             self.forget_pause(session, *full);
