@@ -5,7 +5,7 @@
 //!
 //! The record is first everywhere: memory follows what the journal was told, and the answer waits until that is durable.
 
-use crate::broker::{Broker, Place, Step};
+use crate::broker::{Broker, Step};
 use crate::router::{Leaf, Route, no_space};
 use crate::slab::Key;
 use crate::subscription::{Source, Status, Subscription, Unsettled};
@@ -13,13 +13,14 @@ use crate::transaction::Transaction;
 use crate::transaction::branch::wrong;
 use crate::transaction::commit::{Ending, Sent};
 use crate::transaction::hold::{HeldSend, HeldSettlement};
+use ferrymq_model::event::{BranchReport, BranchState};
 use ferrymq_model::request::Settles;
 use ferrymq_model::{
     Address, BranchError, DeliveryMode, Destination, DestinationKind, Refusal, SessionId, Settlement, SubscriptionId,
     WallTime, Xid,
 };
 use ferrymq_storage::{
-    Location, Lsn, Outcome, Placement, Prepared, PreparedSend, Record, StoreId, TransactionName, Urgency,
+    Journal, Location, Lsn, Outcome, Placement, Prepared, PreparedSend, Record, StoreId, TransactionName, Urgency,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -40,15 +41,38 @@ pub(crate) struct PreparedBranch {
     keeper: Option<Key>,
 }
 
-impl PreparedBranch {
-    /// How many messages it sends, and how many settlements it holds.
-    pub(crate) fn counts(&self) -> (usize, usize) {
-        let count = |of: fn(&Transaction) -> usize| self.work.iter().map(of).sum();
-        (count(|work| work.sends.len()), count(|work| work.settlements.len()))
-    }
-}
-
 impl Broker {
+    /// Facts about the branches that are prepared, and about those that a person decided.
+    pub(crate) fn report_branches(&self, journal: &Journal) -> Vec<BranchReport> {
+        let mut rows = Vec::new();
+        for xid in self.branches.numbers.values() {
+            let branch = &self.branches.prepared[xid];
+            let sends = branch.work.iter().map(|work| work.sends.len() as u64).sum();
+            let held = branch.work.iter().flat_map(|work| &work.settlements);
+            let settlements = held.map(|held| self.count_held(held)).sum();
+            let (state, prepared_at) = (BranchState::Prepared, Some(branch.at));
+            rows.push(BranchReport { xid: Arc::clone(xid), state, prepared_at, sends, settlements });
+        }
+        for xid in journal.outcomes().heuristics() {
+            let state = match journal.outcomes().of(&TransactionName::Branch(Arc::clone(xid))) {
+                Some((Outcome::HeuristicallyCommitted, _)) => BranchState::HeuristicallyCommitted,
+                Some((Outcome::HeuristicallyRolledBack, _)) => BranchState::HeuristicallyRolledBack,
+                Some((Outcome::Committed | Outcome::RolledBack | Outcome::Forgotten, _)) | None => continue,
+            };
+            let xid = Arc::clone(xid);
+            rows.push(BranchReport { xid, state, prepared_at: None, sends: 0, settlements: 0 });
+        }
+        rows
+    }
+
+    /// Deliveries that a settlement holds.
+    fn count_held(&self, held: &HeldSettlement) -> u64 {
+        let Some(index) = self.subscriptions.find(held.subscription) else { return 0 };
+        let subscription = &self.subscriptions[index];
+        let span = subscription.span(held.first, held.last);
+        span.filter(|position| subscription.unsettled[*position].status == Status::Held(held.number)).count() as u64
+    }
+
     /// Records a branch as prepared.
     pub(crate) fn record_prepare(
         &mut self,

@@ -3,9 +3,11 @@
 
 mod driver;
 
+mod branches;
 mod browse;
 mod confirm;
 mod dead_letter;
+mod duplicates;
 mod durable;
 mod expiry;
 mod flow_control;
