@@ -1,11 +1,12 @@
 //! The one owner of the broker's state.
 
+use crate::advisory::Advisories;
 use crate::confirm::Waiting;
 use crate::producer::NewProducer;
 use crate::queue::Queue;
 use crate::session::SessionState;
 use crate::settings::Settings;
-use crate::slab::Slab;
+use crate::slab::{Key, Slab};
 use crate::subscription::Subscription;
 use crate::topic::Topic;
 use crate::transaction::Branches;
@@ -57,6 +58,8 @@ pub struct Broker {
     pub(crate) settings: Settings,
     pub(crate) sessions: Vec<Option<Box<SessionState>>>,
     pub(crate) sessions_open: u32,
+    /// Sessions by the name of their connection.
+    pub(crate) names: BTreeMap<Arc<str>, SessionId>,
     pub(crate) client_ids: BTreeMap<Arc<str>, SessionId>,
     pub(crate) places: BTreeMap<Destination, Place>,
     pub(crate) queues: Slab<Queue>,
@@ -92,12 +95,16 @@ pub struct Broker {
     pub(crate) unmarked: Vec<u32>,
     /// Queues that go on examining messages at the next tick.
     pub(crate) unfinished: Vec<u32>,
+    /// Subscriptions that pulled and may still get something for it.
+    pub(crate) pulling: Vec<(SessionId, Key)>,
     /// Queues that got messages back from subscriptions that had ended.
     pub(crate) returned: Vec<u32>,
     /// Bytes of messages that queues and durable subscriptions keep in memory.
     pub(crate) memory: usize,
     /// Bytes of messages of topics that subscriptions hold, counted for each. They stop no producer.
     pub(crate) live_memory: usize,
+    /// The consumers of the queue that is being dispatched: kept for its allocation.
+    pub(crate) order: Vec<usize>,
     pub(crate) transactions_bytes: usize,
     /// Numbers the held settlements of all transactions.
     pub(crate) holds: u64,
@@ -108,6 +115,8 @@ pub struct Broker {
     /// Sessions that wait for memory of the broker.
     pub(crate) paused: Vec<SessionId>,
     pub(crate) work: Work,
+    /// Who watches the broker, and what this step has to tell them.
+    pub(crate) advisories: Advisories,
     pub(crate) enqueued: u64,
     pub(crate) dequeued: u64,
 }
@@ -120,6 +129,7 @@ impl Broker {
             settings,
             sessions: Vec::new(),
             sessions_open: 0,
+            names: BTreeMap::new(),
             client_ids: BTreeMap::new(),
             places: BTreeMap::new(),
             queues: Slab::default(),
@@ -141,15 +151,18 @@ impl Broker {
             expirations: BTreeSet::new(),
             unmarked: Vec::new(),
             unfinished: Vec::new(),
+            pulling: Vec::new(),
             returned: Vec::new(),
             memory: 0,
             live_memory: 0,
+            order: Vec::new(),
             transactions_bytes: 0,
             holds: 0,
             branches: Branches::default(),
             counting: None,
             paused: Vec::new(),
             work: Work::default(),
+            advisories: Advisories::default(),
             enqueued: 0,
             dequeued: 0,
         }
@@ -160,6 +173,7 @@ impl Broker {
         let step = &mut Step { now, journal, out };
         if !self.is_open(session) {
             self.handle_unknown_session(session, request, step);
+            self.publish_advisories(step);
             return;
         }
         match request {
@@ -218,9 +232,11 @@ impl Broker {
             Request::Confirm { confirm } => self.confirm(session, Some(confirm), step),
             Request::Disconnect => self.disconnect(session, step),
         }
+        self.publish_advisories(step);
         if !self.work.is_empty() {
             self.record_work(false, Some(session), step);
         }
+        self.confirm_pulls(step);
     }
 
     /// Records up to `lsn` are durable.
@@ -231,8 +247,10 @@ impl Broker {
         self.page_out_durable();
         self.confirm_durable(step);
         self.release_held(step);
+        self.publish_advisories(step);
         self.mark_delivered(step);
         self.record_work(false, None, step);
+        self.confirm_pulls(step);
     }
 
     /// The disk refused: final. Whoever waits is told, and nothing durable is promised any more.
@@ -258,7 +276,9 @@ impl Broker {
     ) {
         let step = &mut Step { now, journal, out };
         self.take_fetched(fetch, message, step);
+        self.publish_advisories(step);
         self.record_work(false, None, step);
+        self.confirm_pulls(step);
     }
 
     /// Time passed: expiry and delays.
@@ -272,8 +292,10 @@ impl Broker {
                 self.wake_browsers(queue, step);
             }
         }
+        self.publish_advisories(step);
         self.mark_delivered(step);
         self.record_work(false, None, step);
+        self.confirm_pulls(step);
     }
 
     /// Whether this very session is connected.

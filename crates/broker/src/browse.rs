@@ -25,6 +25,11 @@ impl Browse {
     pub(crate) fn new(queues: Vec<(u32, u64)>) -> Self {
         Self { queues: queues.into(), band: BANDS - 1, after: 0, done: false }
     }
+
+    /// Whether it has seen the whole snapshot.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
 }
 
 enum Seen {
@@ -54,7 +59,7 @@ impl Broker {
                 return;
             }
             match self.look(index, step) {
-                Seen::Message(item) => self.subscriptions[index].deliver(Source::Browse, item, true, step.out),
+                Seen::Message(item) => self.subscriptions[index].deliver(Source::Browse, item, true, false, step.out),
                 Seen::Paged { band, position } => {
                     self.fetch_from(queue, band, position, step);
                     if !self.queues[queue].browsers.contains(&index) {
@@ -80,8 +85,14 @@ impl Broker {
     /// The next message that a browser has not seen and wants; `Nothing` after the last of a queue.
     fn look(&mut self, index: u32, step: &Step<'_>) -> Seen {
         let subscription = &mut self.subscriptions[index];
-        let selector = subscription.selector.as_ref();
-        let browse = subscription.browse.as_deref_mut().expect("only browsers look");
+        let mut browse = subscription.browse.take().expect("only browsers look");
+        let seen = self.look_with(index, &mut browse, step);
+        self.subscriptions[index].browse = Some(browse);
+        seen
+    }
+
+    fn look_with(&self, index: u32, browse: &mut Browse, step: &Step<'_>) -> Seen {
+        let subscription = &self.subscriptions[index];
         let Some(&(queue, end)) = browse.queues.front() else { return Seen::Nothing };
         let bands = self.queues.get(queue).map(|queue| &queue.bands);
         while let Some(bands) = bands {
@@ -99,7 +110,7 @@ impl Broker {
                     return Seen::Paged { band: browse.band, position };
                 };
                 browse.after = item.sequence;
-                if selector.is_none_or(|selector| selector.matches(message, item.redeliveries)) {
+                if subscription.wants(message, item.redeliveries) {
                     return Seen::Message(Item { stored: None, lsn: Lsn(0), ..item.clone() });
                 }
             }

@@ -14,6 +14,8 @@ pub(crate) struct Waiting {
     pub(crate) event: Event,
     /// The subscription whose deliveries start with it.
     pub(crate) starts: Option<Key>,
+    /// The subscription that pulled and that may still get something for it.
+    pub(crate) pull: Option<Key>,
 }
 
 impl Broker {
@@ -29,7 +31,7 @@ impl Broker {
         let event = Event::Refused { token, refusal };
         match self.session_mut(session) {
             Some(state) if token.is_some() && !state.waiting.is_empty() => {
-                state.waiting.push_back(Waiting { lsn: Lsn(0), event, starts: None });
+                state.waiting.push_back(Waiting { lsn: Lsn(0), event, starts: None, pull: None });
             }
             _ => step.out.events.push((session, event)),
         }
@@ -37,18 +39,23 @@ impl Broker {
 
     /// Sends an answer in its turn, once the session's records are durable.
     pub(crate) fn answer(&mut self, session: SessionId, event: Event, starts: Option<Key>, step: &mut Step<'_>) {
+        self.answer_after(session, Waiting { lsn: Lsn(0), event, starts, pull: None }, step);
+    }
+
+    /// Sends an answer in its turn, once the session's records are durable and what it pulled has come.
+    pub(crate) fn answer_after(&mut self, session: SessionId, waiting: Waiting, step: &mut Step<'_>) {
         let flushed = self.flushed;
         let failed = self.failed;
         let state = self.session_mut(session).expect("only open sessions are answered");
         let lsn = state.last_lsn;
-        let waiting = Waiting { lsn, event, starts };
+        let waiting = Waiting { lsn, ..waiting };
         if failed && lsn > flushed {
             step.out.events.push((session, waiting.into_failure()));
             return;
         }
-        if lsn <= flushed && state.waiting.is_empty() {
+        if lsn <= flushed && state.waiting.is_empty() && waiting.pull.is_none() {
             step.out.events.push((session, waiting.event));
-            self.start(starts, step);
+            self.start(waiting.starts, step);
             return;
         }
         state.waiting.push_back(waiting);
@@ -64,23 +71,26 @@ impl Broker {
 
     /// Sends every answer whose records are durable.
     pub(crate) fn confirm_durable(&mut self, step: &mut Step<'_>) {
-        let flushed = self.flushed;
         let mut index = 0;
         while index < self.waiting.len() {
             let session = self.waiting[index];
-            while let Some(state) = self.session_mut(session) {
-                if state.waiting.front().is_none_or(|waiting| waiting.lsn > flushed) {
-                    break;
-                }
-                let waiting = state.waiting.pop_front().expect("there is a front");
-                step.out.events.push((session, waiting.event));
-                self.start(waiting.starts, step);
-            }
+            self.send_answers(session, step);
             if self.session(session).is_none_or(|state| state.waiting.is_empty()) {
                 self.waiting.swap_remove(index);
             } else {
                 index += 1;
             }
+        }
+    }
+
+    /// Sends the answers of a session that nothing holds back any more.
+    pub(crate) fn send_answers(&mut self, session: SessionId, step: &mut Step<'_>) {
+        let flushed = self.flushed;
+        while let Some(state) = self.session_mut(session) {
+            let ready = |waiting: &mut Waiting| waiting.lsn <= flushed && waiting.pull.is_none();
+            let Some(waiting) = state.waiting.pop_front_if(ready) else { return };
+            step.out.events.push((session, waiting.event));
+            self.start(waiting.starts, step);
         }
     }
 

@@ -1,26 +1,11 @@
-//! Gives the messages of a queue to its consumers: credit, turns, priorities, exclusiveness, selectors and groups.
+//! Gives the messages of a queue to its consumers, as far as their credit goes.
 
+use crate::advisory::Kind;
 use crate::broker::{Broker, Step};
-use crate::queue::{BANDS, EntryState, Item, Queue};
-use crate::slab::Slab;
-use crate::subscription::{Source, Subscription};
+use crate::choose::{Choice, Found};
+use crate::queue::{BANDS, Entry, EntryState, Item};
+use crate::subscription::Source;
 use ferrymq_model::request::Settles;
-use std::sync::Arc;
-
-/// What a look into a queue found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Found {
-    /// A message at this band and position.
-    At(usize, usize),
-    /// A worthless message at this band and position.
-    Expired(usize, usize),
-    /// The next message is paged out and comes soon.
-    Coming,
-    /// Nothing for now.
-    Nothing,
-    /// Nothing among as many as may be examined at once.
-    Unfinished,
-}
 
 impl Broker {
     /// Takes a message into a queue: straight to a consumer where one waits for it, or into its band.
@@ -32,6 +17,10 @@ impl Broker {
         }
         queue.counters.enqueued += 1;
         self.enqueued += 1;
+        if self.is_arrival_watched() {
+            self.note_arrival(index, &item);
+        }
+        let queue = &mut self.queues[index];
         if item.stored.is_some() {
             queue.stored += 1;
         } else if queue.durable().is_some() && queue.memory >= self.settings.destination_memory_limit_bytes {
@@ -44,24 +33,38 @@ impl Broker {
         let group =
             item.message.as_ref().is_some_and(|m| m.header.annotations.as_ref().is_some_and(|a| a.group.is_some()));
         queue.grouped |= group;
-        if queue.eager > 0 && queue.ready == 0 && !queue.is_choosy() {
-            let free = !item.is_held(flushed) && !item.is_expired(step.now.wall);
-            if free && let Some(subscription) = queue.choose(&self.subscriptions) {
-                if self.subscriptions[subscription].settles == Settles::WhenAcknowledged
-                    && let Some(message) = &item.message
-                {
-                    item.message = Some(Arc::new(message.detached()));
+        if queue.eager == 0 {
+            item.detach();
+            self.keep(index, item);
+            return;
+        }
+        let free = !item.is_held(flushed) && !item.is_expired(step.now.wall) && item.message.is_some();
+        let choice = if free { queue.choose_at_once(&item, &self.subscriptions) } else { Choice::Later };
+        match choice {
+            Choice::Consumer(place) => {
+                let subscription = queue.pass_turn(place);
+                let version = queue.version;
+                let first_of_group = self.own_group(index, subscription, &item);
+                if self.subscriptions[subscription].settles != Settles::WhenWritten {
+                    item.detach();
                 }
-                self.hand_over(index, subscription, item, step);
-                return;
+                self.hand_over(index, subscription, item, first_of_group, step);
+                if self.queues[index].version != version {
+                    // Its group has another owner now, or none.
+                    self.dispatch(index, step);
+                }
             }
-        }
-        if let Some(message) = &item.message {
-            item.message = Some(Arc::new(message.detached()));
-        }
-        self.keep(index, item);
-        if self.queues[index].eager > 0 {
-            self.dispatch(index, step);
+            Choice::Nobody => {
+                item.detach();
+                let (band, sequence) = (usize::from(item.band), item.sequence);
+                self.keep(index, item);
+                self.queues[index].passed_by_all(band, sequence, &self.subscriptions);
+            }
+            Choice::Later => {
+                item.detach();
+                self.keep(index, item);
+                self.dispatch(index, step);
+            }
         }
     }
 
@@ -110,11 +113,12 @@ impl Broker {
     }
 
     fn dispatch_plain(&mut self, index: u32, step: &mut Step<'_>) -> bool {
-        let Some(subscription) = self.queues[index].choose(&self.subscriptions) else { return false };
+        let Some(place) = self.queues[index].choose(&self.subscriptions) else { return false };
         match self.head(index, step) {
             Found::At(band, position) => {
                 let item = self.take(index, band, position);
-                self.hand_over(index, subscription, item, step);
+                let subscription = self.queues[index].pass_turn(place);
+                self.hand_over(index, subscription, item, false, step);
                 true
             }
             Found::Expired(band, position) => {
@@ -129,7 +133,7 @@ impl Broker {
         let flushed = self.flushed;
         for band in (0..BANDS).rev() {
             let entries = &self.queues[index].bands[band];
-            let Some(position) = entries.iter().position(crate::queue::Entry::is_live) else { continue };
+            let Some(position) = entries.iter().position(Entry::is_live) else { continue };
             let entry = &entries[position];
             if entry.item.is_held(flushed) {
                 continue;
@@ -146,105 +150,16 @@ impl Broker {
         Found::Nothing
     }
 
-    fn dispatch_choosy(&mut self, index: u32, budget: &mut usize, step: &mut Step<'_>) -> bool {
-        let consumers = self.queues[index].consumers.len();
-        let turn = self.queues[index].turn;
-        // Higher priorities first; among equals, from whose turn it is on.
-        let mut order: Vec<usize> = (0..consumers).map(|offset| (turn + offset) % consumers).collect();
-        order.sort_by_key(|&place| -i32::from(self.queues[index].consumers[place].priority));
-        for place in order {
-            let queue = &self.queues[index];
-            let consumer = &queue.consumers[place];
-            let subscription = consumer.subscription;
-            let barred = queue.exclusive.is_some_and(|only| only != subscription);
-            if barred || consumer.idle_at == queue.version || !self.subscriptions[subscription].has_credit() {
-                continue;
-            }
-            match self.next_for(index, place, budget, step) {
-                Found::At(band, position) => {
-                    let item = self.take(index, band, position);
-                    self.own_group(index, subscription, &item);
-                    self.queues[index].turn = (place + 1) % consumers;
-                    self.hand_over(index, subscription, item, step);
-                    return true;
-                }
-                Found::Expired(band, position) => {
-                    self.expire_at(index, band, position, step);
-                    return true;
-                }
-                Found::Coming => {}
-                Found::Nothing => {
-                    let queue = &mut self.queues[index];
-                    queue.consumers[place].idle_at = queue.version;
-                }
-                Found::Unfinished => {
-                    if !std::mem::replace(&mut self.queues[index].unfinished, true) {
-                        self.unfinished.push(index);
-                    }
-                    return false;
-                }
-            }
-        }
-        false
-    }
-
-    /// The next message for one consumer, remembering which are not for it.
-    fn next_for(&mut self, index: u32, place: usize, budget: &mut usize, step: &mut Step<'_>) -> Found {
-        let flushed = self.flushed;
-        let page = self.is_paging(index);
-        let mut coming = None;
-        let mut blocked = false;
-        'bands: for band in (0..BANDS).rev() {
-            let queue = &mut self.queues[index];
-            let consumer = &mut queue.consumers[place];
-            let subscription = consumer.subscription;
-            let selector = self.subscriptions[subscription].selector.as_ref();
-            let entries = &mut queue.bands[band];
-            let start = entries.partition_point(|e| e.item.sequence <= consumer.examined[band]);
-            for (position, entry) in entries.iter_mut().enumerate().skip(start) {
-                if !entry.is_live() {
-                    continue;
-                }
-                let item = &mut entry.item;
-                if item.is_held(flushed) {
-                    blocked = true;
-                    continue 'bands;
-                }
-                let Some(message) = item.message.as_ref().filter(|_| entry.state == EntryState::Ready) else {
-                    coming = Some((band, position));
-                    break 'bands;
-                };
-                if item.is_expired(step.now.wall) {
-                    return Found::Expired(band, position);
-                }
-                if *budget == 0 {
-                    return Found::Unfinished;
-                }
-                *budget -= 1;
-                let wanted = selector.is_none_or(|selector| selector.matches(message, item.redeliveries));
-                let group = message.annotations().and_then(|a| a.group.as_ref());
-                let owned = group.and_then(|group| queue.groups.get(&group.id));
-                if wanted && owned.is_none_or(|&owner| owner == subscription) {
-                    return Found::At(band, position);
-                }
-                consumer.examined[band] = item.sequence;
-                if page && item.stored.is_some() && item.lsn <= flushed {
-                    queue.memory -= item.resident();
-                    self.memory -= item.resident();
-                    item.message = None;
-                }
-            }
-        }
-        if let Some((band, position)) = coming {
-            self.fetch_from(index, band, position, step);
-            return Found::Coming;
-        }
-        if blocked { Found::Coming } else { Found::Nothing }
-    }
-
     /// Delivers an item of a queue, which is in no band.
     #[inline]
-    pub(crate) fn hand_over(&mut self, index: u32, subscription: u32, item: Item, step: &mut Step<'_>) {
+    pub(crate) fn hand_over(
+        &mut self,
+        index: u32,
+        subscription: u32,
+        item: Item,
+        first_of_group: bool,
+        step: &mut Step<'_>,
+    ) {
         let queue = &mut self.queues[index];
         queue.in_flight += 1;
         if item.stored.is_some() && item.sequence > queue.delivered {
@@ -253,8 +168,9 @@ impl Broker {
             }
             queue.delivered = item.sequence;
         }
+        self.note_item(Kind::MessageDispatched, index, &item, Some(subscription));
         let receiver = &mut self.subscriptions[subscription];
-        receiver.deliver(Source::Queue(index), item, false, step.out);
+        receiver.deliver(Source::Queue(index), item, false, first_of_group, step.out);
         if receiver.window >= receiver.prefetch {
             self.refresh_credit(subscription);
         }
@@ -277,37 +193,5 @@ impl Broker {
                 queue.eager -= 1;
             }
         }
-    }
-}
-
-impl Queue {
-    /// The consumer whose turn it is, and passes the turn on.
-    #[inline]
-    pub(crate) fn choose(&mut self, subscriptions: &Slab<Subscription>) -> Option<u32> {
-        let consumers = &self.consumers;
-        if let Some(only) = self.exclusive {
-            return subscriptions[only].has_credit().then_some(only);
-        }
-        let mut best: Option<usize> = None;
-        for offset in 0..consumers.len() {
-            let place = if self.turn + offset < consumers.len() {
-                self.turn + offset
-            } else {
-                self.turn + offset - consumers.len()
-            };
-            let consumer = &consumers[place];
-            if best.is_some_and(|best| consumers[best].priority >= consumer.priority) {
-                continue;
-            }
-            if subscriptions[consumer.subscription].has_credit() {
-                best = Some(place);
-                if self.uniform {
-                    break;
-                }
-            }
-        }
-        let place = best?;
-        self.turn = if place + 1 < consumers.len() { place + 1 } else { 0 };
-        Some(consumers[place].subscription)
     }
 }

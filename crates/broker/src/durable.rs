@@ -88,7 +88,9 @@ impl Broker {
         match deleted {
             Err(refusal) => self.refuse(session, confirm, refusal, step),
             Ok(queue) => {
+                let topics = self.queues[queue].durable().map(|durable| durable.topics.clone()).unwrap_or_default();
                 self.remove_durable(queue);
+                self.note_deleted_durable(session, name, &topics);
                 self.record_work(confirm.is_some(), Some(session), step);
                 self.confirm(session, confirm, step);
             }
@@ -112,6 +114,7 @@ impl Broker {
         if let Role::Durable(durable) = &mut self.queues[queue].role {
             durable.attached = attached;
         }
+        self.watch(&topics, true);
         if topics.iter().any(Destination::is_pattern) {
             self.durable_patterns.push(queue);
         }
@@ -128,6 +131,8 @@ impl Broker {
         for topic in durable.attached.clone() {
             self.topics[topic].durables.retain(|fed| *fed != queue);
         }
+        let topics = durable.topics.clone();
+        self.watch(&topics, false);
         self.durable_patterns.retain(|pattern| *pattern != queue);
         self.remove_queue(queue);
     }

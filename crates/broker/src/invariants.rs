@@ -3,6 +3,7 @@
 use crate::broker::Broker;
 use crate::queue::EntryState;
 use crate::subscription::{Source, Status};
+use ferrymq_model::WallTime;
 
 impl Broker {
     /// Checks that every counter agrees with what it counts, and that every message is in exactly one place.
@@ -38,6 +39,37 @@ impl Broker {
         assert!(self.work.is_empty(), "work is recorded within its step");
         let open = self.sessions.iter().flatten().count();
         assert_eq!(self.sessions_open as usize, open, "open sessions");
+        let named = self.sessions.iter().flatten().filter(|state| !state.connection.name.is_empty()).count();
+        assert_eq!(self.names.len(), named, "names of open sessions");
+        for (name, &session) in &self.names {
+            let known = self.session(session).map(|state| &state.connection.name);
+            assert_eq!(known, Some(name), "the session of a name");
+        }
+    }
+
+    /// Checks that no message waits for nothing: that none is in memory and deliverable for which a consumer has credit.
+    ///
+    /// # Panics
+    /// If there is one.
+    pub fn check_nothing_waits(&self, now: WallTime) {
+        for (index, queue) in self.queues.iter().filter(|(_, queue)| queue.fetching == 0 && !queue.unfinished) {
+            for consumer in &queue.consumers {
+                let subscription = &self.subscriptions[consumer.subscription];
+                let barred = queue.exclusive.is_some_and(|only| only != consumer.subscription);
+                if barred || !subscription.has_credit() {
+                    continue;
+                }
+                let entries = queue.bands.iter().flatten().filter(|entry| entry.is_live());
+                let there = entries.filter(|entry| !entry.item.is_held(self.flushed) && !entry.item.is_expired(now));
+                for item in there.map(|entry| &entry.item) {
+                    let owner = item.group().and_then(|group| queue.groups.owner(group));
+                    let free = owner.is_none_or(|owner| owner == consumer.subscription);
+                    let wanted = item.message.as_ref().is_some_and(|m| subscription.wants(m, item.redeliveries));
+                    let waits = free && wanted;
+                    assert!(!waits, "message {} of queue {index} waits for {}", item.sequence, consumer.subscription);
+                }
+            }
+        }
     }
 
     fn check_queue(&self, index: u32) {
@@ -88,6 +120,10 @@ impl Broker {
             (ready, gone, fetching, in_flight, stored, memory),
             "ready, gone, fetching, in flight, stored, memory of queue {index}"
         );
+        for consumer in &queue.consumers {
+            let groups = queue.groups.owned_by(consumer.subscription);
+            assert_eq!(consumer.groups as usize, groups, "groups of a consumer of queue {index}");
+        }
         let consumers = queue.consumers.iter().map(|consumer| consumer.subscription);
         let eager = consumers.filter(|&consumer| self.subscriptions[consumer].has_credit()).count();
         assert_eq!(queue.eager, eager, "consumers of queue {index} with credit");
@@ -104,8 +140,29 @@ impl Broker {
     fn check_subscription(&self, index: u32) {
         let subscription = &self.subscriptions[index];
         let count = |wanted: fn(Status) -> bool| {
-            subscription.unsettled.iter().filter(|unsettled| wanted(unsettled.status)).count()
+            let runs = subscription.written.iter().filter(|run| wanted(run.status));
+            let written: u64 = runs.map(|run| run.last - run.first + 1).sum();
+            let unsettled = subscription.unsettled.iter().filter(|unsettled| wanted(unsettled.status)).count();
+            usize::try_from(written).expect("a window counts in 32 bits") + unsettled
         };
+        let mut next = 1;
+        for run in &subscription.written {
+            assert!(run.first >= next && run.last >= run.first, "order of what subscription {index} wrote");
+            assert!(run.status != Status::Settled, "a run of subscription {index} is settled");
+            next = run.last + 1;
+        }
+        assert!(next <= subscription.first_delivery, "what subscription {index} wrote is before the rest");
+        for (delivery, unsettled) in (subscription.first_delivery..).zip(&subscription.unsettled) {
+            match unsettled.status {
+                Status::Open => {
+                    assert!(delivery >= subscription.open_from, "an open delivery of {index} is passed over")
+                }
+                Status::Working => {
+                    assert!(delivery >= subscription.undecided_from, "a delivery of {index} is passed over");
+                }
+                Status::Held(_) | Status::Settled => {}
+            }
+        }
         assert_eq!(subscription.window as usize, count(|s| s == Status::Open), "window of subscription {index}");
         assert_eq!(subscription.live, count(|s| s != Status::Settled), "live deliveries of subscription {index}");
         let front = subscription.unsettled.front();

@@ -19,8 +19,10 @@
 //! Not here: bytes on the wire and on disk, sockets, and when to flush (`node` and `server`).
 #![forbid(unsafe_code)]
 
+mod advisory;
 mod broker;
 mod browse;
+mod choose;
 mod confirm;
 mod declare;
 mod dispatch;
@@ -44,6 +46,7 @@ mod temporary;
 mod topic;
 mod transaction;
 mod work;
+mod written;
 
 pub use broker::{Broker, Effects, Fetch};
-pub use settings::Settings;
+pub use settings::{Advised, Settings};

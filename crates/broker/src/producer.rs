@@ -1,5 +1,6 @@
 //! Producers: an address resolved once, and sends along it.
 
+use crate::advisory::Kind;
 use crate::broker::{Broker, Step, refusal};
 use crate::router::Route;
 use crate::session::Full;
@@ -67,18 +68,39 @@ impl Broker {
             return self.refuse(session, confirm, refusal(RefusalKind::LimitReached, text), step);
         };
         let known = Producer { name, slot, address, route, resolved_at };
+        let (name, address) = (known.name.clone(), Arc::clone(&known.address));
         self.asking(session).producers.insert(producer.0, known);
+        self.note_producer(session, name.as_ref(), &address, true);
         self.confirm(session, confirm, step);
     }
 
     /// Forgets a producer.
     pub(crate) fn remove_producer(&mut self, session: SessionId, producer: ProducerId, step: &mut Step<'_>) {
         match self.asking(session).producers.remove(&producer.0) {
-            Some(Producer { slot: Some(slot), .. }) => step.journal.producers_mut().close(slot),
-            Some(Producer { slot: None, .. }) => {}
+            Some(known) => {
+                if let Some(slot) = known.slot {
+                    step.journal.producers_mut().close(slot);
+                }
+                self.note_producer(session, known.name.as_ref(), &known.address, false);
+            }
             None => {
                 let refusal = refusal(RefusalKind::Unknown, format!("producer {} is not known", producer.0));
                 self.refuse(session, None, refusal, step);
+            }
+        }
+    }
+
+    /// Forgets every producer of a session that ends.
+    pub(crate) fn forget_producers(&mut self, session: SessionId, step: &mut Step<'_>) {
+        let mut producers: Vec<_> = self.asking(session).producers.drain().collect();
+        producers.sort_unstable_by_key(|(number, _)| *number);
+        let watched = self.is_watched(Kind::Producer);
+        for (_, known) in producers {
+            if let Some(slot) = known.slot {
+                step.journal.producers_mut().close(slot);
+            }
+            if watched {
+                self.note_producer(session, known.name.as_ref(), &known.address, false);
             }
         }
     }

@@ -40,6 +40,7 @@ impl Broker {
 
     /// Recovery is over: what was delivered before counts as redelivered.
     pub fn restored(&mut self, _now: Now) {
+        self.advisories.forget_noted();
         for index in 0..self.queues.capacity() {
             if self.queues.get(index).is_none() {
                 continue;

@@ -105,6 +105,7 @@ impl Broker {
         };
         self.places.insert((**destination).clone(), place);
         self.routes_version += 1;
+        self.note_destination(destination, owner, true);
         place
     }
 

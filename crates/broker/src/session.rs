@@ -5,7 +5,7 @@ use crate::confirm::Waiting;
 use crate::producer::Producer;
 use crate::transaction::Transaction;
 use ferrymq_model::advisory::ConnectionFacts;
-use ferrymq_model::{Destination, Event, RefusalKind, SessionId, Token};
+use ferrymq_model::{Destination, Event, RefusalKind, Seen, SessionId, Token};
 use ferrymq_storage::Lsn;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -64,7 +64,8 @@ impl Broker {
         self.session_mut(session).expect("requests of unknown sessions are refused before")
     }
 
-    /// Opens a session. Whatever used the slot before is gone.
+    /// Opens a session. Whatever used the slot before is gone; whatever held the connection's name is told to go, so
+    /// that a client that comes back before its old connection was seen to be dead finds everything free.
     pub(crate) fn connect(
         &mut self,
         session: SessionId,
@@ -77,13 +78,21 @@ impl Broker {
             let old = SessionId { slot: session.slot, generation: old.generation };
             self.disconnect(old, step);
         }
+        if let Some(&old) = self.names.get(&connection.name) {
+            let text = format!("the client came back as connection {}", connection.name);
+            step.out.events.push((old, Event::Closed { refusal: refusal(RefusalKind::Duplicate, text) }));
+            self.disconnect(old, step);
+        }
         if let Some(id) = &connection.client_id {
-            if self.client_ids.contains_key(id) {
-                let refusal = refusal(RefusalKind::InvalidClientId, format!("client id {id} is in use"));
+            if let Some(&other) = self.client_ids.get(id) {
+                let refusal = refusal(RefusalKind::InvalidClientId, self.already_connected(id, other));
                 step.out.events.push((session, Event::Refused { token: Some(confirm), refusal }));
                 return;
             }
             self.client_ids.insert(Arc::clone(id), session);
+        }
+        if !connection.name.is_empty() {
+            self.names.insert(Arc::clone(&connection.name), session);
         }
         if self.sessions.len() <= slot {
             self.sessions.resize_with(slot + 1, || None);
@@ -100,6 +109,7 @@ impl Broker {
             pauses: Vec::new(),
         }));
         self.sessions_open += 1;
+        self.note_connection(session, true);
         step.out.events.push((session, Event::Confirmed { token: confirm }));
     }
 
@@ -122,7 +132,7 @@ impl Broker {
         // A queue is looked through once, however many of its consumers leave: each look passes all that stay.
         let mut queues: Vec<u32> = Vec::new();
         for subscription in subscriptions {
-            queues.append(&mut self.leave_queues(subscription, step));
+            queues.append(&mut self.leave_queues(subscription, Seen::Unknown, step));
         }
         queues.sort_unstable();
         queues.dedup();
@@ -132,10 +142,9 @@ impl Broker {
         for destination in temporaries {
             self.kill_temporary(&destination, step);
         }
+        self.forget_producers(session, step);
+        self.note_connection(session, false);
         let Some(state) = self.sessions[session.slot as usize].take() else { return };
-        for slot in state.producers.values().filter_map(|producer| producer.slot) {
-            step.journal.producers_mut().close(slot);
-        }
         self.sessions_open -= 1;
         for full in &state.pauses {
             self.forget_pause(session, *full);
@@ -144,6 +153,14 @@ impl Broker {
         if let Some(id) = &state.connection.client_id {
             self.client_ids.remove(id);
         }
+        self.names.remove(&state.connection.name);
+    }
+
+    /// Why a client id is refused, in the words that clients of Classic look for.
+    fn already_connected(&self, client_id: &str, other: SessionId) -> String {
+        let peer = self.session(other).and_then(|state| state.connection.peer.as_deref()).unwrap_or("elsewhere");
+        let broker = &self.settings.broker_name;
+        format!("Broker: {broker} - Client: {client_id} already connected from {peer}")
     }
 
     /// Notes that the session caused a record.

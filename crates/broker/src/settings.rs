@@ -2,9 +2,54 @@
 
 use std::sync::Arc;
 
+/// What is told on advisory topics beside the coming and going of connections, destinations, consumers and producers,
+/// and of what expires or is buried. It costs something for each message where it is switched on and somebody listens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Advised {
+    /// Whether anything is told at all.
+    pub enabled: bool,
+    /// A message that is not persistent came where nobody listens.
+    pub no_consumer: bool,
+    /// A topic subscription fell behind.
+    pub slow_consumer: bool,
+    /// A topic subscription lost a message.
+    pub message_discarded: bool,
+    /// A queue is full.
+    pub full: bool,
+    /// A message came to a queue or topic.
+    pub message_delivered: bool,
+    /// A message went to a consumer.
+    pub message_dispatched: bool,
+    /// A consumer is done with a message.
+    pub message_consumed: bool,
+}
+
+impl Default for Advised {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            no_consumer: false,
+            slow_consumer: false,
+            message_discarded: false,
+            full: false,
+            message_delivered: false,
+            message_dispatched: false,
+            message_consumed: false,
+        }
+    }
+}
+
 /// What may be set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
+    /// What the broker calls itself.
+    pub broker_name: Arc<str>,
+    /// What no other broker calls itself.
+    pub broker_id: Arc<str>,
+    /// Where clients reach it.
+    pub broker_url: Arc<str>,
+    /// What is told on advisory topics.
+    pub advisories: Advised,
     /// Messages that all queues and durable subscriptions together keep in memory before every producer waits. Bytes.
     /// Topic subscriptions hold up to half as many besides, and lose messages beyond that.
     pub memory_limit_bytes: usize,
@@ -31,6 +76,10 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            broker_name: Arc::from("ferrymq"),
+            broker_id: Arc::from("ID:ferrymq"),
+            broker_url: Arc::from("vm://ferrymq"),
+            advisories: Advised::default(),
             memory_limit_bytes: 256 * 1024 * 1024,
             destination_memory_limit_bytes: 32 * 1024 * 1024,
             redeliveries_max: 6,

@@ -1,5 +1,6 @@
 //! Settlements outside of transactions, and what each outcome does to a message.
 
+use crate::advisory::Kind;
 use crate::broker::{Broker, Step, refusal};
 use crate::queue::Item;
 use crate::subscription::{Pending, Source, Status};
@@ -26,19 +27,13 @@ impl Broker {
             return;
         };
         let (first, last) = bounds(deliveries);
-        let mut settled = 0_usize;
-        let span = self.subscriptions[index].span(first, last);
-        let base = self.subscriptions[index].first_delivery;
-        if *settlement == Settlement::Undelivered {
-            // From the last to the first: each goes to the head.
-            for position in span.rev() {
-                settled += usize::from(self.settle_delivery(index, base + position as u64, settlement, step));
-            }
-        } else {
-            for position in span {
-                settled += usize::from(self.settle_delivery(index, base + position as u64, settlement, step));
-            }
+        if *settlement == Settlement::Written {
+            self.forget_written(index, last);
+            self.confirm(session, confirm, step);
+            return;
         }
+        let mut settled = self.settle_written(index, first, last, settlement);
+        settled += self.settle_unsettled(index, first, last, settlement, step);
         if settled == 0
             && let Deliveries::One(delivery) = deliveries
         {
@@ -51,6 +46,34 @@ impl Broker {
         }
         self.confirm(session, confirm, step);
         self.go_on(index, step);
+    }
+
+    /// Settles deliveries that are not settled or only written; tells how many.
+    pub(crate) fn settle_unsettled(
+        &mut self,
+        index: u32,
+        first: u64,
+        last: u64,
+        settlement: &Settlement,
+        step: &mut Step<'_>,
+    ) -> u64 {
+        let mut settled = 0;
+        let span = self.subscriptions[index].undecided(first, last, settlement);
+        let base = self.subscriptions[index].first_delivery;
+        if *settlement == Settlement::Undelivered {
+            // From the last to the first: each goes to the head.
+            for position in span.rev() {
+                settled += u64::from(self.settle_delivery(index, base + position as u64, settlement, step));
+            }
+        } else {
+            for position in span {
+                settled += u64::from(self.settle_delivery(index, base + position as u64, settlement, step));
+            }
+        }
+        if *settlement != Settlement::Redelivered {
+            self.subscriptions[index].decided(first, last, settlement);
+        }
+        settled
     }
 
     #[inline]
@@ -67,10 +90,11 @@ impl Broker {
                 return true;
             }
             Status::Working if *settlement == Settlement::Delivered => return true,
+            Status::Open | Status::Working if *settlement == Settlement::Redelivered => {
+                unsettled.item.redeliveries = unsettled.item.redeliveries.saturating_add(1);
+                return true;
+            }
             Status::Open | Status::Working => {}
-        }
-        if matches!(settlement, Settlement::Written | Settlement::Redelivered) {
-            return true;
         }
         let (source, item) = subscription.settle_at(position);
         self.apply(index, source, item, settlement, step);
@@ -109,6 +133,7 @@ impl Broker {
     fn consumed(&mut self, queue: u32, item: &Item, step: &mut Step<'_>) {
         self.queues[queue].counters.dequeued += 1;
         self.dequeued += 1;
+        self.note_item(Kind::MessageConsumed, queue, item, None);
         self.leave(queue, item, step);
     }
 
@@ -120,31 +145,30 @@ impl Broker {
     }
 
     fn apply_to_topic(&mut self, subscription: u32, topic: u32, mut item: Item, settlement: &Settlement) {
-        let counters = &mut self.topics[topic].counters;
         match settlement {
             Settlement::Consumed => {
-                counters.dequeued += 1;
+                self.topics[topic].counters.dequeued += 1;
                 self.dequeued += 1;
+                self.note_live(Kind::MessageConsumed, topic, &item, None);
             }
             Settlement::Delivered | Settlement::Written | Settlement::Redelivered => {
                 unreachable!("such a delivery stays unsettled")
             }
-            Settlement::Expired => counters.expired += 1,
+            Settlement::Expired => self.topics[topic].counters.expired += 1,
             Settlement::Undelivered => {
                 item.redeliveries += 1;
                 let ended = self.subscriptions[subscription].ended;
+                // What never comes back is no more to be had.
                 if !ended && item.message.is_some() && item.redeliveries <= self.settings.redeliveries_max {
                     self.subscriptions[subscription].pending.push_front(Pending { topic, item });
                     return;
                 }
                 if !ended {
-                    let buried = self.bury(&item, "the redelivery limit was reached");
-                    self.topics[topic].counters.dead_lettered += u64::from(buried);
+                    self.bury_live(topic, &item, "the redelivery limit was reached");
                 }
             }
             Settlement::Poisoned(cause) => {
-                let buried = self.bury(&item, cause);
-                self.topics[topic].counters.dead_lettered += u64::from(buried);
+                self.bury_live(topic, &item, cause);
             }
         }
         self.release_live(subscription, topic, item.size as usize);

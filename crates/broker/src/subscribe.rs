@@ -6,6 +6,7 @@ use crate::queue::{BANDS, Consumer};
 use crate::router::check_address;
 use crate::slab::Key;
 use crate::subscription::{Source, Status, Subscription};
+use crate::written::Fate;
 use ferrymq_model::limits::{SELECTOR_BYTES_MAX, SUBSCRIPTIONS_PER_SESSION_MAX};
 use ferrymq_model::request::SubscribeMode;
 use ferrymq_model::selector::Selector;
@@ -14,6 +15,9 @@ use ferrymq_model::{
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
+
+/// An exclusive consumer of this priority takes a queue from one of the same.
+const PRIORITY_USURPING: i16 = 127;
 
 impl Broker {
     /// Starts a subscription; deliveries begin after the confirmation.
@@ -60,24 +64,31 @@ impl Broker {
         }
         let pending_limit = subscribe.pending_limit.unwrap_or(self.settings.pending_limit);
         let id = subscribe.subscription;
+        let connection = Arc::clone(&self.asking(session).connection.name);
+        let address = Arc::clone(&subscribe.address);
+        let mode = subscribe.mode.clone();
         let index = self.subscriptions.insert(Subscription {
             session,
             id,
             started: false,
             ended: false,
             eager: false,
-            prefetch: subscribe.prefetch.max(1),
+            prefetch: subscribe.prefetch,
             window: 0,
+            pulled: 0,
+            written: VecDeque::new(),
             first_delivery: 1,
             unsettled: VecDeque::new(),
+            undecided_from: 1,
+            open_from: 1,
             live: 0,
             // A durable subscription's selector decides what enters its backlog.
             selector: selector.filter(|_| durable.is_none()),
-            no_local: subscribe.no_local,
+            not_from: (subscribe.no_local && durable.is_none()).then_some(connection),
             settles: subscribe.settles,
             priority: subscribe.priority,
             exclusive: subscribe.exclusive,
-            address: subscribe.address,
+            address,
             queues: Vec::new(),
             topics: Vec::new(),
             durable,
@@ -85,9 +96,16 @@ impl Broker {
             pending: VecDeque::new(),
             pending_limit,
             held_bytes: 0,
+            discarded: 0,
+            slow: false,
+            wishes: Arc::new(subscribe),
         });
         self.asking(session).subscriptions.insert(id.0, index);
-        self.attach(index, &subscribe.mode);
+        self.attach(index, &mode);
+        self.note_consumer(index, true);
+        if mode == SubscribeMode::Consume {
+            self.replay_state(index, step);
+        }
         Ok(index)
     }
 
@@ -161,6 +179,7 @@ impl Broker {
         if address.leaves.iter().any(|leaf| leaf.is_pattern()) {
             self.patterns.push(index);
         }
+        self.watch(address.leaves.iter().map(|leaf| &**leaf), true);
     }
 
     /// Makes a subscription a consumer of a queue.
@@ -168,15 +187,26 @@ impl Broker {
         let subscription = &mut self.subscriptions[index];
         subscription.queues.push(queue);
         let known = &mut self.queues[queue];
-        let consumer =
-            Consumer { subscription: index, priority: subscription.priority, examined: [0; BANDS], idle_at: 0 };
+        let consumer = Consumer {
+            subscription: index,
+            priority: subscription.priority,
+            examined: [0; BANDS],
+            idle_at: 0,
+            groups: 0,
+        };
         let place = known.consumers.partition_point(|other| other.priority >= consumer.priority);
         known.consumers.insert(place, consumer);
         known.eager += usize::from(subscription.eager);
-        known.selective += usize::from(subscription.selector.is_some());
+        known.selective += usize::from(subscription.is_selective());
         known.uniform = known.consumers.iter().all(|other| other.priority == known.consumers[0].priority);
-        if subscription.exclusive && known.exclusive.is_none() {
+        if !subscription.exclusive {
+            return;
+        }
+        let (priority, usurps) = (subscription.priority, subscription.priority == PRIORITY_USURPING);
+        let present = known.exclusive.map(|present| self.subscriptions[present].priority);
+        if present.is_none_or(|present| priority > present || usurps) {
             known.exclusive = Some(index);
+            known.version += 1;
         }
     }
 
@@ -206,7 +236,7 @@ impl Broker {
         &mut self,
         session: SessionId,
         subscription: SubscriptionId,
-        _seen: Seen,
+        seen: Seen,
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
@@ -214,7 +244,7 @@ impl Broker {
             let text = format!("subscription {} is not known", subscription.0);
             return self.refuse(session, confirm, refusal(RefusalKind::Unknown, text), step);
         };
-        self.end_subscription(index, step);
+        self.end_subscription(index, seen, step);
         self.record_work(confirm.is_some(), Some(session), step);
         self.confirm(session, confirm, step);
     }
@@ -226,14 +256,14 @@ impl Broker {
     }
 
     /// Ends a subscription: what it did not settle goes back, except what an open transaction holds, and to others.
-    pub(crate) fn end_subscription(&mut self, index: u32, step: &mut Step<'_>) {
-        for queue in self.leave_queues(index, step) {
+    pub(crate) fn end_subscription(&mut self, index: u32, seen: Seen, step: &mut Step<'_>) {
+        for queue in self.leave_queues(index, seen, step) {
             self.dispatch(queue, step);
         }
     }
 
     /// Ends a subscription without giving to others what goes back. Gives the queues that may have something now.
-    pub(crate) fn leave_queues(&mut self, index: u32, step: &mut Step<'_>) -> Vec<u32> {
+    pub(crate) fn leave_queues(&mut self, index: u32, seen: Seen, step: &mut Step<'_>) -> Vec<u32> {
         self.stop_subscription(index);
         let subscription = &mut self.subscriptions[index];
         subscription.ended = true;
@@ -251,12 +281,28 @@ impl Broker {
             self.topics[topic].subscribers.retain(|subscriber| *subscriber != index);
         }
         self.patterns.retain(|pattern| *pattern != index);
+        let subscription = &self.subscriptions[index];
+        if subscription.wishes.mode == SubscribeMode::Consume {
+            let address = Arc::clone(&subscription.address);
+            self.watch(address.leaves.iter().map(|leaf| &**leaf), false);
+        }
+        self.note_consumer(index, false);
         for waiting in pending {
             self.release_live(index, waiting.topic, waiting.item.size as usize);
         }
+        self.decide_written(index, 0, u64::MAX, &Settlement::Undelivered, |status| match status {
+            Status::Open | Status::Working => Some(Fate::Goes),
+            Status::Held(_) | Status::Settled => None,
+        });
         let base = self.subscriptions[index].first_delivery;
         for offset in (0..self.subscriptions[index].unsettled.len()).rev() {
-            self.return_delivery(index, base + offset as u64, step);
+            let delivery = base + offset as u64;
+            let seen = match seen {
+                Seen::Unknown => true,
+                Seen::None => false,
+                Seen::Through(last) => delivery <= last.0,
+            };
+            self.return_delivery(index, delivery, seen, step);
         }
         if self.subscriptions[index].live == 0 {
             self.subscriptions.remove(index);
@@ -264,14 +310,23 @@ impl Broker {
         queues
     }
 
-    fn return_delivery(&mut self, index: u32, delivery: u64, step: &mut Step<'_>) {
+    /// Gives a delivery back to where it came from. One that its consumer did not see is no redelivery.
+    fn return_delivery(&mut self, index: u32, delivery: u64, seen: bool, step: &mut Step<'_>) {
         let subscription = &mut self.subscriptions[index];
         let Some(position) = delivery.checked_sub(subscription.first_delivery) else { return };
         let position = usize::try_from(position).expect("an unsettled delivery is in memory");
         match subscription.unsettled[position].status {
             Status::Open | Status::Working => {
                 let (source, item) = subscription.settle_at(position);
-                self.apply(index, source, item, &Settlement::Undelivered, step);
+                match source {
+                    Source::Queue(queue) if !seen => {
+                        self.queues[queue].in_flight -= 1;
+                        self.put_back(queue, item);
+                    }
+                    Source::Queue(_) | Source::Topic(_) | Source::Browse => {
+                        self.apply(index, source, item, &Settlement::Undelivered, step);
+                    }
+                }
             }
             Status::Held(_) | Status::Settled => {}
         }
@@ -280,15 +335,17 @@ impl Broker {
     /// Takes a subscription out of a queue's consumers.
     fn part(&mut self, index: u32, queue: u32) {
         let subscription = &self.subscriptions[index];
-        let selective = subscription.selector.is_some();
+        let selective = subscription.is_selective();
         let known = &mut self.queues[queue];
         known.consumers.retain(|consumer| consumer.subscription != index);
         known.selective -= usize::from(selective);
         known.turn = 0;
         known.uniform = known.consumers.iter().all(|other| other.priority == known.consumers[0].priority);
         if known.exclusive == Some(index) {
-            let wanting = known.consumers.iter().map(|consumer| consumer.subscription);
-            known.exclusive = wanting.filter(|&other| self.subscriptions[other].exclusive).min();
+            // They stand by priority, then by age.
+            let mut wanting = known.consumers.iter().map(|consumer| consumer.subscription);
+            known.exclusive = wanting.find(|&other| self.subscriptions[other].exclusive);
+            known.version += 1;
         }
         self.disown_groups(queue, index);
     }

@@ -3,10 +3,11 @@
 use crate::broker::Effects;
 use crate::browse::Browse;
 use crate::queue::Item;
+use crate::written::Written;
 use ferrymq_model::event::Delivery;
 use ferrymq_model::request::Settles;
 use ferrymq_model::selector::Selector;
-use ferrymq_model::{Address, DeliveryId, Event, SessionId, SubscriptionId};
+use ferrymq_model::{Address, DeliveryId, Event, Message, SessionId, Settlement, Subscribe, SubscriptionId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -27,16 +28,24 @@ pub(crate) struct Subscription {
     pub(crate) prefetch: u32,
     /// How many are.
     pub(crate) window: u32,
+    /// How many it may have beyond its prefetch, because it pulled.
+    pub(crate) pulled: u32,
+    /// Deliveries before `unsettled` of which only the count is left, in order.
+    pub(crate) written: VecDeque<Written>,
     /// The delivery at the front of `unsettled`.
     pub(crate) first_delivery: u64,
     /// Deliveries in order; the front is not settled.
     pub(crate) unsettled: VecDeque<Unsettled>,
-    /// Those of `unsettled` that are not settled.
+    /// In `unsettled`, no delivery before this one is open or worked on.
+    pub(crate) undecided_from: u64,
+    /// In `unsettled`, no delivery before this one is open.
+    pub(crate) open_from: u64,
+    /// Those of `written` and `unsettled` that are not settled.
     pub(crate) live: usize,
     /// Which messages it wants.
     pub(crate) selector: Option<Selector>,
-    /// Not the messages of its own session, from topics.
-    pub(crate) no_local: bool,
+    /// The name of its own connection, if it does not want messages from there.
+    pub(crate) not_from: Option<Arc<str>>,
     /// When its deliveries are settled.
     pub(crate) settles: Settles,
     /// Queue consumers with a higher one go first.
@@ -45,6 +54,8 @@ pub(crate) struct Subscription {
     pub(crate) exclusive: bool,
     /// Where it listens.
     pub(crate) address: Arc<Address>,
+    /// Everything that was asked for.
+    pub(crate) wishes: Arc<Subscribe>,
     /// Queues that it takes from.
     pub(crate) queues: Vec<u32>,
     /// Topics that it hears.
@@ -59,6 +70,10 @@ pub(crate) struct Subscription {
     pub(crate) pending_limit: u32,
     /// Bytes of topic messages that it has not settled or that wait for it.
     pub(crate) held_bytes: usize,
+    /// Topic messages that it lost.
+    pub(crate) discarded: u64,
+    /// It fell behind, and those who watch know.
+    pub(crate) slow: bool,
 }
 
 /// A topic message that waits for its subscriber.
@@ -109,12 +124,35 @@ impl Subscription {
     /// Whether it takes one more delivery.
     #[inline]
     pub(crate) fn has_credit(&self) -> bool {
-        self.started && self.window < self.prefetch
+        self.started && (self.window < self.prefetch || self.pulled > 0)
+    }
+
+    /// Whether it wants only some messages.
+    #[inline]
+    pub(crate) fn is_selective(&self) -> bool {
+        self.selector.is_some() || self.not_from.is_some()
+    }
+
+    /// Whether it wants a message.
+    #[inline]
+    pub(crate) fn wants(&self, message: &Message, redeliveries: u32) -> bool {
+        self.not_from.as_ref().is_none_or(|connection| !is_from(message, connection))
+            && self.selector.as_ref().is_none_or(|selector| selector.matches(message, redeliveries))
     }
 
     /// Delivers. `passing`: nobody will ask for the message again, and its sender's buffer is free soon.
     #[inline]
-    pub(crate) fn deliver(&mut self, source: Source, mut item: Item, passing: bool, out: &mut Effects) {
+    pub(crate) fn deliver(
+        &mut self,
+        source: Source,
+        mut item: Item,
+        passing: bool,
+        first_of_group: bool,
+        out: &mut Effects,
+    ) {
+        if self.window >= self.prefetch {
+            self.pulled -= 1;
+        }
         let delivery = DeliveryId(self.first_delivery + self.unsettled.len() as u64);
         let message = item.message.take().expect("a message that is delivered is here");
         if !passing {
@@ -124,7 +162,7 @@ impl Subscription {
             subscription: self.id,
             delivery,
             redeliveries: item.redeliveries,
-            first_of_group: false,
+            first_of_group,
             destination: item.leaf.clone(),
             message,
         });
@@ -134,6 +172,32 @@ impl Subscription {
         self.live += 1;
     }
 
+    /// The places in `unsettled` from `first` to `last` of the deliveries that may be open or worked on; that may be
+    /// open, if the consumer says that it works on them.
+    #[inline]
+    pub(crate) fn undecided(&self, first: u64, last: u64, settlement: &Settlement) -> std::ops::Range<usize> {
+        let from = if *settlement == Settlement::Delivered { self.open_from } else { self.undecided_from };
+        self.span(first.max(from), last)
+    }
+
+    /// The deliveries from `first` to `last` were settled, or are worked on: they need not be looked at again.
+    #[inline]
+    pub(crate) fn decided(&mut self, first: u64, last: u64, settlement: &Settlement) {
+        let next = last.saturating_add(1).min(self.first_delivery + self.unsettled.len() as u64);
+        if first <= self.open_from.max(self.first_delivery) {
+            self.open_from = self.open_from.max(next);
+        }
+        if *settlement != Settlement::Delivered && first <= self.undecided_from.max(self.first_delivery) {
+            self.undecided_from = self.undecided_from.max(next);
+        }
+    }
+
+    /// A delivery of those from `first` on is open again.
+    pub(crate) fn reopened(&mut self, first: u64) {
+        self.open_from = self.open_from.min(first);
+        self.undecided_from = self.undecided_from.min(first);
+    }
+
     /// The places in `unsettled` of the deliveries from `first` to `last`.
     #[inline]
     pub(crate) fn span(&self, first: u64, last: u64) -> std::ops::Range<usize> {
@@ -141,6 +205,14 @@ impl Subscription {
         let end = usize::try_from(end).unwrap_or(usize::MAX).min(self.unsettled.len());
         let start = usize::try_from(first.saturating_sub(self.first_delivery)).unwrap_or(usize::MAX).min(end);
         start..end
+    }
+
+    /// Forgets the deliveries at the front that are settled.
+    pub(crate) fn drop_settled(&mut self) {
+        while self.unsettled.front().is_some_and(|front| front.status == Status::Settled) {
+            self.unsettled.pop_front();
+            self.first_delivery += 1;
+        }
     }
 
     /// Takes the item of a delivery out and opens the window again where it was shut.
@@ -157,13 +229,16 @@ impl Subscription {
         if position == 0 {
             let unsettled = self.unsettled.pop_front().expect("a position names a delivery");
             self.first_delivery += 1;
-            while self.unsettled.front().is_some_and(|front| front.status == Status::Settled) {
-                self.unsettled.pop_front();
-                self.first_delivery += 1;
-            }
+            self.drop_settled();
             return (unsettled.source, unsettled.item);
         }
         let gone = Item { message: None, leaf: None, ..unsettled.item };
         (unsettled.source, std::mem::replace(&mut unsettled.item, gone))
     }
+}
+
+/// Whether a message was sent through a connection: its producer's name begins with the connection's.
+fn is_from(message: &Message, connection: &str) -> bool {
+    let rest = message.header.id.producer.strip_prefix(connection);
+    !connection.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }

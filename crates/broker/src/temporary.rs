@@ -4,7 +4,7 @@ use crate::broker::{Broker, Place, Step, refusal};
 use crate::session::Full;
 use crate::subscription::Source;
 use ferrymq_model::limits::{DESTINATION_NAME_BYTES_MAX, TEMPORARIES_PER_SESSION_MAX};
-use ferrymq_model::{Destination, Event, Refusal, RefusalKind, SessionId, Token};
+use ferrymq_model::{Destination, Event, Refusal, RefusalKind, Seen, SessionId, Token};
 use std::sync::Arc;
 
 impl Broker {
@@ -71,8 +71,8 @@ impl Broker {
     }
 
     /// Takes a temporary destination away: its subscriptions end, and who sends to it is refused from now on.
-    pub(crate) fn kill_temporary(&mut self, destination: &Destination, step: &mut Step<'_>) {
-        let Some(place) = self.places.remove(destination) else { return };
+    pub(crate) fn kill_temporary(&mut self, destination: &Arc<Destination>, step: &mut Step<'_>) {
+        let Some(place) = self.places.remove(&**destination) else { return };
         self.routes_version += 1;
         let listening = match place {
             Place::Queue(queue) => self.queues[queue].consumers.iter().map(|c| c.subscription).collect(),
@@ -81,10 +81,15 @@ impl Broker {
         for index in listening {
             let subscription = &self.subscriptions[index];
             let (session, id) = (subscription.session, subscription.id);
-            self.end_subscription(index, step);
+            self.end_subscription(index, Seen::Unknown, step);
             let refusal = refusal(RefusalKind::InvalidDestination, format!("{destination} was deleted"));
             step.out.events.push((session, Event::SubscriptionEnded { subscription: id, refusal }));
         }
+        let owner = match place {
+            Place::Queue(queue) => self.queues[queue].owner,
+            Place::Topic(topic) => self.topics[topic].owner,
+        };
+        self.note_destination(destination, owner, false);
         match place {
             Place::Queue(queue) => {
                 self.resume(Full::Queue(queue), step);

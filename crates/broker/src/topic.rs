@@ -1,5 +1,6 @@
 //! Topics: each message to every subscription, and to the backlog of every durable one.
 
+use crate::advisory::Kind;
 use crate::broker::{Broker, Place, Step};
 use crate::queue::{Counters, Item, Role};
 use crate::subscription::{Pending, Source};
@@ -65,28 +66,27 @@ impl Broker {
         let expired = item.is_expired(step.now.wall);
         let subscribers = std::mem::take(&mut self.topics[topic].subscribers);
         let mut own: Option<Arc<Message>> = None;
+        self.note_published(topic, &subscribers, item, expired);
+        let is_dispatch_watched = self.is_watched(Kind::MessageDispatched);
         let (room_max, crowded) = (self.settings.subscription_memory_limit_bytes, self.live_memory_max());
         for &index in &subscribers {
             let subscription = &mut self.subscriptions[index];
-            if subscription.no_local && subscription.session == from {
-                continue;
-            }
-            if subscription.selector.as_ref().is_some_and(|selector| !selector.matches(message, 0)) {
-                continue;
-            }
-            if expired {
+            let local = subscription.not_from.is_some() && subscription.session == from;
+            if local || expired || !subscription.wants(message, 0) {
                 continue;
             }
             let size = item.size as usize;
             let roomy = self.live_memory < crowded && subscription.has_room(size, room_max);
             if !roomy && !self.make_room(index, topic, size) {
+                self.subscriptions[index].discarded += 1;
+                self.note_live(Kind::MessageDiscarded, topic, item, Some(index));
                 continue;
             }
             let subscription = &mut self.subscriptions[index];
             subscription.held_bytes += size;
             self.live_memory += size;
             self.topics[topic].memory += size;
-            let passing = subscription.settles == Settles::WhenWritten;
+            let passing = subscription.settles != Settles::WhenAcknowledged;
             if !held && subscription.has_credit() && subscription.pending.is_empty() {
                 let kept = if passing {
                     Item { leaf: item.leaf.clone(), message: Some(Arc::clone(message)), ..*item }
@@ -94,7 +94,11 @@ impl Broker {
                     let own = own.get_or_insert_with(|| Arc::new(message.detached()));
                     Item { leaf: item.leaf.clone(), message: Some(Arc::clone(own)), ..*item }
                 };
-                subscription.deliver(Source::Topic(topic), kept, passing, step.out);
+                subscription.deliver(Source::Topic(topic), kept, passing, false, step.out);
+                if is_dispatch_watched {
+                    self.note_live(Kind::MessageDispatched, topic, item, Some(index));
+                }
+                let subscription = &self.subscriptions[index];
                 if subscription.window >= subscription.prefetch {
                     self.refresh_credit(index);
                 }
@@ -105,7 +109,10 @@ impl Broker {
             subscription.pending.push_back(Pending { topic, item: kept });
             if held {
                 self.held_subscriptions.push_back((lsn, index));
+            } else if !std::mem::replace(&mut subscription.slow, true) && self.is_watched(Kind::SlowConsumer) {
+                self.note_slow_consumer(topic, index);
             }
+            let subscription = &self.subscriptions[index];
             if subscription.pending.len() > subscription.pending_limit as usize {
                 self.drop_oldest(index);
             }
@@ -114,6 +121,23 @@ impl Broker {
         topic.subscribers = subscribers;
         topic.counters.enqueued += 1;
         self.enqueued += 1;
+    }
+
+    /// Tells what there is to tell of a message that comes to a topic.
+    #[inline]
+    fn note_published(&mut self, topic: u32, subscribers: &[u32], item: &Item, expired: bool) {
+        if expired {
+            self.note_live(Kind::Expired, topic, item, None);
+        }
+        self.note_live(Kind::MessageDelivered, topic, item, None);
+        if subscribers.is_empty()
+            && self.is_watched(Kind::NoConsumer)
+            && self.topics[topic].durables.is_empty()
+            && let Some(message) = &item.message
+        {
+            let place = Arc::clone(&self.topics[topic].destination);
+            self.note_no_consumer(&place, message);
+        }
     }
 
     /// Delivers what waits for a subscription of topics, as far as its credit goes.
@@ -130,11 +154,14 @@ impl Broker {
             let Pending { topic, item } = subscription.pending.pop_front().expect("there is a front");
             if item.is_expired(step.now.wall) {
                 self.topics[topic].counters.expired += 1;
+                self.note_live(Kind::Expired, topic, &item, None);
                 self.release_live(index, topic, item.size as usize);
                 continue;
             }
-            let passing = subscription.settles == Settles::WhenWritten;
-            subscription.deliver(Source::Topic(topic), item, passing, step.out);
+            let passing = subscription.settles != Settles::WhenAcknowledged;
+            subscription.slow &= !subscription.pending.is_empty();
+            self.note_live(Kind::MessageDispatched, topic, &item, Some(index));
+            self.subscriptions[index].deliver(Source::Topic(topic), item, passing, false, step.out);
         }
     }
 

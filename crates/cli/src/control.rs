@@ -176,9 +176,9 @@ impl Control {
     /// Decides a branch.
     pub(crate) fn decide(&mut self, xid: &str, action: &str) -> Result<(), Failure> {
         match self.ask(&Question::Decide { xid, action })? {
-            Answer::Decided(_) => Ok(()),
+            Answer::Decided(of) if of == xid => Ok(()),
             Answer::Error(words) => Err(Failure::Failed(format!("the broker refuses: {words}"))),
-            Answer::Destinations(_) | Answer::Purged(_) | Answer::Branches(_) => Err(unasked()),
+            Answer::Decided(_) | Answer::Destinations(_) | Answer::Purged(_) | Answer::Branches(_) => Err(unasked()),
         }
     }
 

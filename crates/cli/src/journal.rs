@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use ferrymq_model::Dialects;
+use ferrymq_server::DIALECTS;
 use ferrymq_storage::disk::Disk;
 use ferrymq_storage::disk::os::OsDiskReader;
 use ferrymq_storage::inspect::{self, Item, RecordItem, Verdict};
@@ -85,7 +85,7 @@ fn check(place: &Where) -> Result<(), Failure> {
     let (mut disk, directory) = place.open()?;
     let mut summary = Summary { bytes: total(&mut disk)?, ..Summary::default() };
     let progress = progress(summary.bytes);
-    let verdict = inspect::inspect(&mut disk, Dialects(ferrymq_stomp::DIALECTS), &mut |item| {
+    let verdict = inspect::inspect(&mut disk, DIALECTS, &mut |item| {
         summary.count(&item);
         if let Item::Record(record) = item {
             progress.inc(u64::from(record.bytes));
@@ -105,7 +105,7 @@ fn check(place: &Where) -> Result<(), Failure> {
 fn print(place: &Where) -> Result<(), Failure> {
     let (mut disk, _) = place.open()?;
     let mut printed = Ok(());
-    let verdict = inspect::inspect(&mut disk, Dialects(ferrymq_stomp::DIALECTS), &mut |item| {
+    let verdict = inspect::inspect(&mut disk, DIALECTS, &mut |item| {
         if printed.is_ok() {
             printed = if place.json { output::json(&Line::of(&item)) } else { output::line(line(&item)) };
         }

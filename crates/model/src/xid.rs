@@ -64,7 +64,9 @@ mod tests {
             assert_eq!(Xid::parse(&xid.to_string()), Some(xid));
         }
         let long = format!("XID:[1,globalId={},branchId=]", "00".repeat(65));
-        for text in ["", "XID:[1,globalId=,branchId=00]", "XID:[1,globalId=0,branchId=]", "XID:[1,globalId=é0,branchId=]"] {
+        for text in
+            ["", "XID:[1,globalId=,branchId=00]", "XID:[1,globalId=0,branchId=]", "XID:[1,globalId=é0,branchId=]"]
+        {
             assert_eq!(Xid::parse(text), None, "{text}");
         }
         assert_eq!(Xid::parse(&long), None);

@@ -15,6 +15,7 @@ pub mod ids;
 pub mod journal;
 pub mod message;
 pub mod message_ack;
+pub mod message_body;
 pub mod message_dispatch;
 pub mod message_pull;
 pub mod network;

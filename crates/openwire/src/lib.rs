@@ -25,6 +25,10 @@
 pub mod codec;
 pub mod detect;
 pub mod limits;
+pub mod mapping;
+pub mod session;
 
 pub use codec::{CodecError, CodecOptions, Command, Decoder, Encoder};
 pub use detect::{Detection, is_openwire};
+pub use mapping::DIALECTS;
+pub use session::{Session, SessionLimits, SessionOptions};

@@ -25,6 +25,9 @@ pub const DECODE_CACHE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// An encoder keeps this much of its scratch buffer between frames; idle connections own little. Bytes.
 pub const SCRATCH_KEEP_BYTES: usize = 16 * 1024;
 
+/// What a compressed content may swell to for a consumer of another protocol: as much as Java's clients accept. Bytes.
+pub const INFLATED_BYTES_MAX: usize = 100 * 1024 * 1024;
+
 /// What a marshalled map or stream may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MapLimits {

@@ -34,4 +34,5 @@ mod threads;
 
 pub use config::{Config, ConfigError};
 pub use control::SOCKET_FILE;
+pub use net::detect::DIALECTS;
 pub use server::{Addresses, Ended, Server, StartError};

@@ -28,7 +28,7 @@ pub(crate) struct Net {
     pub(crate) write_stall_timeout: Duration,
     /// The largest body. Bytes.
     pub(crate) message_bytes_max: usize,
-    pub(crate) stomp: detect::StompOptions,
+    pub(crate) sessions: detect::SessionTemplates,
     /// Open now.
     connections: AtomicUsize,
     /// Ever opened: makes each connection's name unique.
@@ -46,14 +46,14 @@ pub(crate) struct Place {
 }
 
 impl Net {
-    pub(crate) fn new(core: Arc<Core>, config: &crate::Config, stomp: detect::StompOptions) -> Self {
+    pub(crate) fn new(core: Arc<Core>, config: &crate::Config, sessions: detect::SessionTemplates) -> Self {
         Self {
             core,
             connections_max: config.connections.max,
             login_timeout: config.connections.login_timeout.duration(),
             write_stall_timeout: config.connections.write_stall_timeout.duration(),
             message_bytes_max: config.stomp.body_max.bytes(),
-            stomp,
+            sessions,
             connections: AtomicUsize::new(0),
             numbers: AtomicU64::new(0),
             peer_log: LogQuota::default(),

@@ -6,7 +6,7 @@ use crate::control;
 use crate::core::{Core, Stage};
 use crate::journal::{self, JournalEnd};
 use crate::net::Net;
-use crate::net::detect::StompOptions;
+use crate::net::detect::SessionTemplates;
 use crate::net::listener::Listening;
 use crate::store::Store;
 use crate::threads;
@@ -106,12 +106,12 @@ impl Server {
         let clock = Clock::start();
         let Store { node, disk, reader } = Store::open(&config, clock.now())?;
         let core = Arc::new(Core::new(node, clock));
-        let net = Arc::new(Net::new(Arc::clone(&core), &config, StompOptions::new(&config, crate::store::random())));
-
         let runtimes = threads::runtimes(config.broker.io_threads)?;
         let listening = Listening::bind(&config, runtimes[0].handle())?;
         let control = control::bind(&config.broker.data, runtimes[0].handle());
         let mut addresses = listening.addresses();
+        let sessions = SessionTemplates::new(&config, crate::store::random(), addresses.auto);
+        let net = Arc::new(Net::new(Arc::clone(&core), &config, sessions));
         addresses.control = control.as_ref().map(|control| control.path().to_owned());
 
         let (stopping, stops) = watch::channel(false);

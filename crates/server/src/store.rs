@@ -62,6 +62,7 @@ fn refused(config: &Config, error: &RecoverError) -> StartError {
 
 fn settings(config: &Config) -> Settings {
     Settings {
+        broker_name: Arc::from(config.broker.name.as_str()),
         memory_limit_bytes: config.memory.limit.bytes(),
         destination_memory_limit_bytes: config.memory.destination_limit.bytes(),
         redeliveries_max: config.redelivery.redeliveries_max,

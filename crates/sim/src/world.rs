@@ -18,8 +18,18 @@ use ferrymq_storage::{Batch, DiskError, JournalOptions};
 
 /// Every dialect of a simulation.
 pub const DIALECTS: Dialects = Dialects(&DIALECT_LIST);
-static DIALECT_LIST: [&'static dyn Dialect; 4] =
-    [&PLAIN, &ferrymq_stomp::STOMP_1_0, &ferrymq_stomp::STOMP_1_1, &ferrymq_stomp::STOMP_1_2];
+static DIALECT_LIST: [&'static dyn Dialect; 18] = {
+    let mut all: [&'static dyn Dialect; 18] = [&PLAIN; 18];
+    all[1] = &ferrymq_stomp::STOMP_1_0;
+    all[2] = &ferrymq_stomp::STOMP_1_1;
+    all[3] = &ferrymq_stomp::STOMP_1_2;
+    let mut at = 4;
+    while at < all.len() {
+        all[at] = ferrymq_openwire::DIALECTS[at - 4];
+        at += 1;
+    }
+    all
+};
 
 /// Lines of the trace that are kept: the end of the story is what matters.
 const TRACE_LINES_MAX: usize = 4000;

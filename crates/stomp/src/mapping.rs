@@ -4,6 +4,7 @@
 //! and its body, untouched, in the dialect of the connection's version. On the way out the property lines of a message of the same dialect are copied raw; those of
 //! another STOMP version are escaped anew; those of another protocol come through the neutral form.
 
+mod advisory;
 mod dialect;
 mod json;
 mod outgoing;

@@ -24,6 +24,4 @@ pub mod record;
 pub use disk::{Disk, DiskError};
 pub use journal::{Batch, Journal, JournalOptions, Location, Lsn, RecoverError, Unit, Urgency};
 pub use journal::{Outcomes, ProducerSlot, Producers};
-pub use record::{
-    Outcome, Placement, Prepared, PreparedSend, Record, StoreDefinition, StoreId, TransactionName,
-};
+pub use record::{Outcome, Placement, Prepared, PreparedSend, Record, StoreDefinition, StoreId, TransactionName};

@@ -17,13 +17,13 @@ struct Row {
 const TABLE: &[Row] = &[
     Row { folder: "model", ours: &[], foreign: &["bytes"], deciding: true },
     Row { folder: "stomp", ours: &["model"], foreign: &["bytes", "memchr", "rustc-hash"], deciding: true },
-    Row { folder: "openwire", ours: &["model"], foreign: &["bytes"], deciding: true },
+    Row { folder: "openwire", ours: &["model"], foreign: &["bytes", "memchr", "miniz_oxide"], deciding: true },
     Row { folder: "storage", ours: &["model"], foreign: &["bytes", "crc32c", "rustix", "rustc-hash"], deciding: true },
     Row { folder: "broker", ours: &["model", "storage"], foreign: &["bytes", "rustc-hash"], deciding: true },
     Row { folder: "node", ours: &["model", "broker", "storage"], foreign: &["bytes", "rustc-hash"], deciding: true },
     Row {
         folder: "server",
-        ours: &["model", "stomp", "storage", "broker", "node"],
+        ours: &["model", "stomp", "openwire", "storage", "broker", "node"],
         foreign: &[
             "bytes",
             "tokio",
@@ -60,7 +60,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         folder: "sim",
-        ours: &["model", "stomp", "storage", "broker", "node"],
+        ours: &["model", "stomp", "openwire", "storage", "broker", "node"],
         foreign: &["bytes", "rustc-hash"],
         deciding: false,
     },

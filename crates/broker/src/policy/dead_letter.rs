@@ -4,6 +4,7 @@
 //! properties `dlqDeliveryFailureCause` and, where it had an expiration, `originalExpiration`. A message that is not
 //! persistent is discarded.
 
+use crate::advisory::Kind;
 use crate::broker::Broker;
 use crate::queue::{Item, Role};
 use ferrymq_model::{DeliveryMode, Destination, DestinationKind, Message, Value};
@@ -44,10 +45,19 @@ impl Broker {
         let counters = &mut self.queues[index].counters;
         if buried {
             counters.dead_lettered += 1;
+            self.note_item(Kind::MessageDlqd, index, item, None);
         } else {
             counters.discarded += 1;
         }
         buried
+    }
+
+    /// Buries a topic's message and counts it.
+    pub(crate) fn bury_live(&mut self, topic: u32, item: &Item, cause: &str) {
+        if self.bury(item, cause) {
+            self.topics[topic].counters.dead_lettered += 1;
+            self.note_live(Kind::MessageDlqd, topic, item, None);
+        }
     }
 
     fn dead(&self, message: &Message, origin: &Arc<Destination>, cause: &str) -> Message {

@@ -1,5 +1,6 @@
 //! Messages that became worthless: found when they would be delivered, and by every tick.
 
+use crate::advisory::Kind;
 use crate::broker::{Broker, Step};
 use crate::queue::Item;
 use ferrymq_model::DeliveryMode;
@@ -14,6 +15,7 @@ impl Broker {
     /// A message that is in no band any more expired: a persistent one goes to the dead-letter queue.
     pub(crate) fn expired(&mut self, index: u32, item: &Item, step: &mut Step<'_>) {
         self.queues[index].counters.expired += 1;
+        self.note_item(Kind::Expired, index, item, None);
         if let Some(message) = &item.message
             && message.header.mode == DeliveryMode::Persistent
         {

@@ -63,6 +63,11 @@ impl Broker {
         if state.pauses.len() == 1 {
             step.out.events.push((session, Event::Pause));
         }
+        if let Full::Queue(queue) = full
+            && self.queues[queue].paused.is_empty()
+        {
+            self.note_full(queue);
+        }
         self.paused_at(full).push(session);
     }
 

@@ -2,7 +2,6 @@
 
 use crate::broker::{Broker, Step};
 use crate::queue::Item;
-use std::sync::Arc;
 
 impl Broker {
     /// Puts a message back that came back undelivered, or buries it. It is in flight no more.
@@ -15,9 +14,12 @@ impl Broker {
             self.leave(index, &item, step);
             return;
         }
-        if let Some(message) = &item.message {
-            item.message = Some(Arc::new(message.detached()));
-        }
+        self.put_back(index, item);
+    }
+
+    /// Puts a message into its place again. It is in flight no more.
+    pub(crate) fn put_back(&mut self, index: u32, mut item: Item) {
+        item.detach();
         self.keep(index, item);
     }
 

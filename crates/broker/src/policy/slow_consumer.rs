@@ -5,6 +5,7 @@
 //! when they do, each is left an equal share of that, so that who holds little loses nothing. Whoever holds nothing
 //! may take one message of any size.
 
+use crate::advisory::Kind;
 use crate::broker::Broker;
 use crate::subscription::Subscription;
 
@@ -39,6 +40,8 @@ impl Broker {
     pub(crate) fn drop_oldest(&mut self, index: u32) {
         let Some(pending) = self.subscriptions[index].pending.pop_front() else { return };
         self.topics[pending.topic].counters.discarded += 1;
+        self.subscriptions[index].discarded += 1;
+        self.note_live(Kind::MessageDiscarded, pending.topic, &pending.item, Some(index));
         self.release_live(index, pending.topic, pending.item.size as usize);
     }
 }

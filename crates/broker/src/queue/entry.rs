@@ -1,6 +1,6 @@
 //! One message of a queue, and its place in it.
 
-use ferrymq_model::{Destination, Message, WallTime};
+use ferrymq_model::{Destination, Group, Message, WallTime};
 use ferrymq_storage::{Location, Lsn};
 use std::sync::Arc;
 
@@ -43,6 +43,19 @@ impl Item {
             redeliveries: 0,
             band,
             held: false,
+        }
+    }
+
+    /// The group that it belongs to, while its message is here.
+    #[inline]
+    pub(crate) fn group(&self) -> Option<&Group> {
+        self.message.as_ref()?.annotations()?.group.as_ref()
+    }
+
+    /// Gives its message bytes of its own: one that stays must not pin the buffer that it came in.
+    pub(crate) fn detach(&mut self) {
+        if let Some(message) = &self.message {
+            self.message = Some(Arc::new(message.detached()));
         }
     }
 

@@ -1,10 +1,10 @@
 //! The queue itself: bands of entries, consumers and counters.
 
-use crate::queue::{Entry, EntryState, Item};
+use crate::queue::{Entry, EntryState, Groups, Item};
 use ferrymq_model::selector::Selector;
 use ferrymq_model::{Destination, SessionId};
 use ferrymq_storage::StoreId;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// One band a priority, 0 to 9.
@@ -74,6 +74,8 @@ pub(crate) struct Consumer {
     pub(crate) examined: [u64; BANDS],
     /// The queue's version when this consumer last found nothing.
     pub(crate) idle_at: u64,
+    /// Groups that it owns.
+    pub(crate) groups: u32,
 }
 
 /// A queue.
@@ -105,6 +107,8 @@ pub(crate) struct Queue {
     pub(crate) delivered_recorded: u64,
     /// Changes whenever a consumer that found nothing may find something.
     pub(crate) version: u64,
+    /// The version at which no consumer with credit found anything.
+    pub(crate) quiet_at: u64,
     /// By priority, then by age.
     pub(crate) consumers: Vec<Consumer>,
     /// Whose turn it is.
@@ -115,12 +119,12 @@ pub(crate) struct Queue {
     pub(crate) uniform: bool,
     /// The only consumer that gets messages.
     pub(crate) exclusive: Option<u32>,
-    /// Consumers with selectors.
+    /// Consumers that want only some messages.
     pub(crate) selective: usize,
     /// Whether messages of groups came in since the queue was last empty.
     pub(crate) grouped: bool,
-    /// Which subscription owns a group.
-    pub(crate) groups: BTreeMap<Arc<str>, u32>,
+    /// Who owns which group.
+    pub(crate) groups: Groups,
     /// Bytes in memory, unsettled messages included.
     pub(crate) memory: usize,
     /// Sessions that wait for memory here.
@@ -150,6 +154,7 @@ impl Queue {
             delivered: 0,
             delivered_recorded: 0,
             version: 1,
+            quiet_at: 0,
             consumers: Vec::new(),
             turn: 0,
             eager: 0,
@@ -157,7 +162,7 @@ impl Queue {
             exclusive: None,
             selective: 0,
             grouped: false,
-            groups: BTreeMap::new(),
+            groups: Groups::default(),
             memory: 0,
             paused: Vec::new(),
             browsers: Vec::new(),
@@ -180,12 +185,6 @@ impl Queue {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         sequence
-    }
-
-    /// Whether which consumer gets a message depends on more than whose turn it is.
-    #[inline]
-    pub(crate) fn is_choosy(&self) -> bool {
-        self.selective > 0 || self.grouped
     }
 
     /// Puts an item into its place. Does not count memory.

@@ -7,4 +7,5 @@ mod keep;
 mod page;
 
 pub(crate) use entry::{Entry, EntryState, Item};
+pub(crate) use group::Groups;
 pub(crate) use keep::{BANDS, Consumer, Counters, Durable, Queue, Role, band_of};

@@ -18,9 +18,7 @@ use crate::transaction::prepared::PreparedBranch;
 use ferrymq_model::event::Vote;
 use ferrymq_model::limits::BRANCHES_MAX;
 use ferrymq_model::xid::XID_PART_BYTES_MAX;
-use ferrymq_model::{
-    BranchAction, BranchError, Event, Refusal, RefusalKind, SessionId, Token, TransactionId, Xid,
-};
+use ferrymq_model::{BranchAction, BranchError, Event, Refusal, RefusalKind, SessionId, Token, TransactionId, Xid};
 use ferrymq_storage::{Lsn, Outcome, TransactionName};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use crate::slab::Key;
 use crate::subscription::{Source, Status};
 use crate::transaction::Transaction;
 use crate::transaction::hold::{HeldSend, HeldSettlement};
+use crate::written::Fate;
 use ferrymq_model::{Address, DeliveryMode, Refusal, RefusalKind, SessionId, Settlement, Token};
 use ferrymq_storage::{Journal, Lsn, Outcome, Record, TransactionName, Urgency};
 use std::sync::Arc;
@@ -106,6 +107,18 @@ impl Broker {
         if !touched.contains(&held.subscription) {
             touched.push(held.subscription);
         }
+        if held.settlement == Settlement::Redelivered {
+            self.settle_unsettled(index, held.first, held.last, &held.settlement, step);
+            return;
+        }
+        self.decide_written(index, held.first, held.last, &held.settlement, |status| {
+            match (status, &held.settlement) {
+                (Status::Held(number), _) if number != held.number => None,
+                (Status::Held(_), Settlement::Delivered) => Some(Fate::Becomes(Status::Working)),
+                (Status::Held(_), _) => Some(Fate::Goes),
+                (Status::Open | Status::Working | Status::Settled, _) => None,
+            }
+        });
         let base = self.subscriptions[index].first_delivery;
         let span = self.subscriptions[index].span(held.first, held.last);
         let backwards = held.settlement == Settlement::Undelivered;
@@ -120,6 +133,7 @@ impl Broker {
             }
             if held.settlement == Settlement::Delivered {
                 unsettled.status = Status::Working;
+                subscription.undecided_from = subscription.undecided_from.min(held.first);
                 continue;
             }
             let ended = subscription.ended;
@@ -201,7 +215,16 @@ impl Broker {
                 self.apply_held(&back, &mut touched, step);
                 continue;
             }
-            for position in span {
+            if held.settlement == Settlement::Redelivered {
+                continue;
+            }
+            self.decide_written(index, held.first, held.last, &held.settlement, |status| match status {
+                Status::Held(number) if number == held.number => Some(Fate::Becomes(Status::Open)),
+                Status::Held(_) | Status::Open | Status::Working | Status::Settled => None,
+            });
+            let subscription = &mut self.subscriptions[index];
+            subscription.reopened(held.first);
+            for position in subscription.span(held.first, held.last) {
                 let status = &mut subscription.unsettled[position].status;
                 if *status == Status::Held(held.number) {
                     *status = Status::Open;

@@ -7,6 +7,7 @@ use crate::router::Route;
 use crate::settle::bounds;
 use crate::slab::Key;
 use crate::subscription::Status;
+use crate::written::Fate;
 use ferrymq_model::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX};
 use ferrymq_model::{
     Address, Deliveries, Message, ProducerId, Refusal, RefusalKind, SessionId, Settlement, SubscriptionId, Token,
@@ -180,10 +181,33 @@ impl Broker {
         let Some(open) = state.transactions.get(&transaction.0) else { return Err(unknown(transaction)) };
         open.check_room()?;
         let (first, last) = bounds(deliveries);
+        match settlement {
+            // It concerns memory alone, not the outcome.
+            Settlement::Written => {
+                self.forget_written(index, last);
+                return Ok(index);
+            }
+            // They stay as they are, and are counted when the transaction commits.
+            Settlement::Redelivered => {
+                let held =
+                    HeldSettlement { number: 0, subscription: self.subscriptions.key(index), first, last, settlement };
+                let open = self.asking(session).transactions.get_mut(&transaction.0).expect("it was open a moment ago");
+                open.settlements.push(held);
+                return Ok(index);
+            }
+            Settlement::Consumed
+            | Settlement::Delivered
+            | Settlement::Undelivered
+            | Settlement::Expired
+            | Settlement::Poisoned(_) => {}
+        }
         let number = self.holds + 1;
+        let mut held = self.decide_written(index, first, last, &settlement, |status| match status {
+            Status::Open | Status::Working => Some(Fate::Becomes(Status::Held(number))),
+            Status::Held(_) | Status::Settled => None,
+        });
         let known = &mut self.subscriptions[index];
-        let mut held = 0;
-        for position in known.span(first, last) {
+        for position in known.undecided(first, last, &Settlement::Consumed) {
             let status = &mut known.unsettled[position].status;
             match status {
                 Status::Open => known.window -= 1,
@@ -193,6 +217,7 @@ impl Broker {
             *status = Status::Held(number);
             held += 1;
         }
+        known.decided(first, last, &Settlement::Consumed);
         if held == 0 && matches!(deliveries, Deliveries::One(_)) {
             let text = format!("the delivery of subscription {} is not unsettled", subscription.0);
             return Err(refusal(RefusalKind::Unknown, text));

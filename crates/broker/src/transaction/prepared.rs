@@ -14,10 +14,10 @@ use crate::transaction::branch::wrong;
 use crate::transaction::commit::{Ending, Sent};
 use crate::transaction::hold::{HeldSend, HeldSettlement};
 use ferrymq_model::event::{BranchReport, BranchState};
-use ferrymq_model::request::Settles;
+use ferrymq_model::request::{Settles, SubscribeMode};
 use ferrymq_model::{
-    Address, BranchError, DeliveryMode, Destination, DestinationKind, Refusal, SessionId, Settlement, SubscriptionId,
-    WallTime, Xid,
+    Address, BranchError, DeliveryMode, Destination, DestinationKind, Refusal, SessionId, Settlement, Subscribe,
+    SubscriptionId, WallTime, Xid,
 };
 use ferrymq_storage::{
     Journal, Location, Lsn, Outcome, Placement, Prepared, PreparedSend, Record, StoreId, TransactionName, Urgency,
@@ -345,23 +345,45 @@ impl Subscription {
     /// One that has ended and that no session had: it keeps deliveries of a time before a restart.
     fn keeper() -> Self {
         let leaf = Destination { kind: DestinationKind::Queue, name: Arc::from("") };
+        let address = Arc::new(Address { leaves: vec![Arc::new(leaf)] });
+        let wishes = Subscribe {
+            subscription: SubscriptionId(0),
+            name: None,
+            address: Arc::clone(&address),
+            selector: None,
+            selector_converts_text: false,
+            mode: SubscribeMode::Consume,
+            settles: Settles::WhenAcknowledged,
+            prefetch: 0,
+            no_local: false,
+            exclusive: false,
+            priority: 0,
+            retroactive: false,
+            pending_limit: None,
+            confirm: None,
+        };
         Self {
             session: NOBODY,
             id: SubscriptionId(0),
             started: false,
             ended: true,
             eager: false,
-            prefetch: 1,
+            prefetch: 0,
             window: 0,
+            pulled: 0,
+            written: VecDeque::new(),
             first_delivery: 1,
             unsettled: VecDeque::new(),
+            undecided_from: 1,
+            open_from: 1,
             live: 0,
             selector: None,
-            no_local: false,
+            not_from: None,
             settles: Settles::WhenAcknowledged,
             priority: 0,
             exclusive: false,
-            address: Arc::new(Address { leaves: vec![Arc::new(leaf)] }),
+            address,
+            wishes: Arc::new(wishes),
             queues: Vec::new(),
             topics: Vec::new(),
             durable: None,
@@ -369,6 +391,8 @@ impl Subscription {
             pending: VecDeque::new(),
             pending_limit: 0,
             held_bytes: 0,
+            discarded: 0,
+            slow: false,
         }
     }
 }

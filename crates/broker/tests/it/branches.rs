@@ -254,10 +254,9 @@ fn one_phase_does_both_at_once() {
 
 #[test]
 fn what_a_person_decided_is_told_until_it_is_forgotten() {
-    for (action, other, kind) in [
-        (HeuristicCommit, Rollback, "HeuristicallyCommitted"),
-        (HeuristicRollback, Commit, "HeuristicallyRolledBack"),
-    ] {
+    for (action, other, kind) in
+        [(HeuristicCommit, Rollback, "HeuristicallyCommitted"), (HeuristicRollback, Commit, "HeuristicallyRolledBack")]
+    {
         let mut t = prepared();
         t.branch(0, "x", action, 4);
         t.flush();

@@ -5,10 +5,9 @@ use ferrymq_model::event::Report;
 use ferrymq_model::request::{Settles, SubscribeMode};
 use ferrymq_model::selector::Operand;
 use ferrymq_model::{
-    Address, Annotations, BranchAction, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Dialect, Dialects, Event,
-    Header, MalformedMessage, Message, MessageId, MonoTime, Neutral, Now, ProducerId, Query, Request, Seen, SessionId,
-    Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime,
-    Xid,
+    Address, Annotations, BranchAction, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Dialect,
+    Dialects, Event, Header, MalformedMessage, Message, MessageId, MonoTime, Neutral, Now, ProducerId, Query, Request,
+    Seen, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime, Xid,
 };
 use ferrymq_storage::disk::memory::MemoryDisk;
 use ferrymq_storage::{Disk, DiskError, Journal, JournalOptions, journal};
@@ -457,6 +456,13 @@ impl Bench {
     pub(crate) fn has(&self, name: &str) -> bool {
         let report = self.broker.inspect(&Query::Destinations(name.into()), &self.journal);
         matches!(report, Report::Destinations(rows) if !rows.is_empty())
+    }
+
+    /// How many destinations there are.
+    pub(crate) fn destinations(&self) -> u32 {
+        let report = self.broker.inspect(&Query::Broker, &self.journal);
+        let Report::Broker(report) = report else { panic!("asked for the broker") };
+        report.destinations
     }
 
     /// What came out since the last time, one line an event: session, kind, details.

@@ -90,7 +90,8 @@ fn a_message_that_was_refused_may_be_sent_again() {
     t.flush();
     t.send_counted(0, (1, "p", 2), "q", None, token(3));
     t.flush();
-    let refused = "0 refused 2 LimitReached: the disk is full: no persistent message is taken until there is room again";
+    let refused =
+        "0 refused 2 LimitReached: the disk is full: no persistent message is taken until there is room again";
     assert_eq!(t.events(), format!("0 confirmed 1\n{refused}\n0 confirmed 3"));
     assert_eq!(t.bodies("q"), "p1 p2");
 }

@@ -95,7 +95,10 @@ fn it_needs_a_client_id_that_nobody_else_has() {
         );
         t.events()
     };
-    assert_eq!(connect(&mut t), "2 refused 1 InvalidClientId: client id me is in use");
+    assert_eq!(
+        connect(&mut t),
+        "2 refused 1 InvalidClientId: Broker: ferrymq - Client: me already connected from elsewhere"
+    );
     t.disconnect(1);
     assert_eq!(connect(&mut t), "2 confirmed 1");
 }

@@ -3,20 +3,27 @@
 
 mod driver;
 
+mod advisories;
 mod branches;
 mod browse;
 mod confirm;
 mod dead_letter;
 mod duplicates;
 mod durable;
+mod exclusive;
 mod expiry;
 mod flow_control;
 mod groups;
 mod limits;
+mod no_local;
+mod pull;
 mod queues;
 mod random;
+mod redelivered;
 mod selectors;
 mod space;
+mod takeover;
 mod temporary;
 mod topics;
 mod transactions;
+mod written;

@@ -47,7 +47,9 @@ const PLACES: [&str; 12] = [
 ];
 
 fn settlement(random: &mut Random) -> Settlement {
-    match random.below(8) {
+    match random.below(11) {
+        8 | 9 => Settlement::Written,
+        10 => Settlement::Redelivered,
         0 => Settlement::Undelivered,
         1 => Settlement::Delivered,
         2 => Settlement::Expired,
@@ -65,6 +67,14 @@ fn deliveries(random: &mut Random) -> Deliveries {
     }
 }
 
+fn seen(random: &mut Random) -> Seen {
+    match random.below(3) {
+        0 => Seen::Unknown,
+        1 => Seen::None,
+        _ => Seen::Through(DeliveryId(random.below(60))),
+    }
+}
+
 fn wishes(random: &mut Random) -> ferrymq_model::Subscribe {
     let mut wishes = subscribe(random.small(4), random.pick(&PLACES));
     wishes.prefetch = random.small(6);
@@ -72,7 +82,11 @@ fn wishes(random: &mut Random) -> ferrymq_model::Subscribe {
     wishes.exclusive = random.chance(10);
     wishes.priority = i16::try_from(random.below(2)).unwrap();
     wishes.pending_limit = Some(random.small(5));
-    wishes.settles = if random.chance(50) { Settles::WhenWritten } else { Settles::WhenAcknowledged };
+    wishes.settles = match random.below(3) {
+        0 => Settles::WhenWritten,
+        1 => Settles::WhenAcknowledged,
+        _ => Settles::Unreturned,
+    };
     wishes.selector = random.chance(30).then(|| random.pick(&["color = 'red'", "color <> 'red'", "(("]).into());
     wishes.mode = match random.below(6) {
         0 => SubscribeMode::Browse,
@@ -92,7 +106,7 @@ fn send(t: &mut Bench, random: &mut Random, slot: u32) {
     if random.chance(20) {
         message.header.expiration = Some(ferrymq_model::WallTime(t.now.wall.0 + random.below(300)));
     }
-    if random.chance(10) {
+    if random.chance(25) {
         let sequence = i32::try_from(random.below(4)).unwrap() - 1;
         crate::driver::grouped(&mut message, random.pick(&["g", "h"]), sequence);
     }
@@ -106,8 +120,11 @@ fn request(t: &mut Bench, random: &mut Random, slot: u32) -> Request {
     let subscription = SubscriptionId(random.small(5));
     let transaction = TransactionId(random.below(4));
     let client_id = random.chance(60).then(|| random.pick(&["one", "two"]).into());
-    match random.below(40) {
-        0 => Request::Connect { client_id, user: None, name: None, peer: None, confirm: Token(1) },
+    match random.below(45) {
+        0 => {
+            let name = random.chance(50).then(|| random.pick(&["n", "m"]).into());
+            Request::Connect { client_id, user: None, name, peer: None, confirm: Token(1) }
+        }
         1..=4 => Request::AddProducer {
             producer: ProducerId(random.small(4)),
             name: None,
@@ -117,7 +134,7 @@ fn request(t: &mut Bench, random: &mut Random, slot: u32) -> Request {
         },
         5 => Request::RemoveProducer { producer: ProducerId(random.small(4)) },
         6..=10 => Request::Subscribe(Box::new(wishes(random))),
-        11..=12 => Request::Unsubscribe { subscription, seen: Seen::Unknown, confirm },
+        11..=12 => Request::Unsubscribe { subscription, seen: seen(random), confirm },
         13 => Request::DeleteDurable { name: random.pick(&["d", "e"]).into(), confirm },
         14..=25 => Request::Settle {
             subscription,
@@ -139,6 +156,8 @@ fn request(t: &mut Bench, random: &mut Random, slot: u32) -> Request {
             t.tick(random.below(100));
             Request::Purge { destination: destination(random.pick(&PLACES[..4])), token: Token(6) }
         }
+        39..=41 => Request::Pull { subscription, messages: random.small(4), confirm },
+        42..=43 => Request::SetPrefetch { subscription, prefetch: random.small(4) },
         38 => Request::Confirm { confirm: Token(7) },
         _ => Request::Disconnect,
     }
@@ -165,9 +184,11 @@ fn run(seed: u64) {
             let request = request(&mut t, &mut random, slot);
             t.ask(slot, request);
         }
+        t.broker.check_nothing_waits(t.now.wall);
         if random.chance(15) {
             t.flush();
         }
+        t.broker.check_nothing_waits(t.now.wall);
         if random.chance(1) {
             t.restart();
         }

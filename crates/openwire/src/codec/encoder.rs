@@ -8,6 +8,7 @@ use crate::codec::writer::Writer;
 use crate::codec::{CodecError, CodecOptions, Command, SIZE_BYTES};
 use crate::limits::SCRATCH_KEEP_BYTES;
 use bytes::BytesMut;
+use ferrymq_model::Outbox;
 
 /// The writing half of one connection.
 #[derive(Debug)]
@@ -53,6 +54,17 @@ impl Encoder {
             self.data = Vec::new();
         }
         result
+    }
+
+    /// As [`Self::encode`], into an outbox.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn put(&mut self, command: &Command, out: &mut Outbox) -> Result<(), CodecError> {
+        let mut frame = BytesMut::new();
+        self.encode(command, &mut frame)?;
+        out.put(&frame);
+        Ok(())
     }
 
     fn write(&mut self, command: &Command) -> Result<(), CodecError> {

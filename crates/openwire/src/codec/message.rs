@@ -5,7 +5,7 @@ use crate::codec::command::Command;
 use crate::codec::destination::Destination;
 use crate::codec::ids::{BrokerId, ConsumerId, MessageId, ProducerId};
 use crate::codec::reader::Reader;
-use crate::codec::table::{Array, Boolean, Byte, Cached, Int, Long, Nested, Octets, Structure, Text, fields};
+use crate::codec::table::{Array, Body, Boolean, Byte, Cached, Int, Long, Nested, Structure, Text, fields};
 use crate::codec::transaction::TransactionId;
 use crate::codec::writer::Writer;
 
@@ -46,10 +46,8 @@ fields! {
         timestamp: Long;
         /// `JMSType`.
         jms_type: Text;
-        /// The body in its type's own encoding, compressed if `compressed` says so.
-        content: Octets;
-        /// The properties, see [`properties`](crate::codec::properties).
-        marshalled_properties: Octets;
+        /// Content and properties: two fields on the wire, one after the other.
+        body: Body;
         /// The command that an advisory message tells of.
         data_structure: Nested<Box<Command>>;
         /// The one consumer that it is for.

@@ -14,6 +14,7 @@ use crate::codec::text::{self, Form};
 use crate::limits::MapLimits;
 use bytes::Bytes;
 use ferrymq_model::Value;
+use ferrymq_model::selector::Operand;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -65,6 +66,32 @@ impl PrimitiveMap {
     }
 }
 
+/// The first entry named `name`, for a selector: nothing is made of what is passed over, nor of what follows it. What has no
+/// place in a selector is `Null`, as is what is absent.
+///
+/// # Errors
+/// The map is malformed or beyond its limits up to that entry.
+pub(crate) fn find_operand<'a>(octets: &'a [u8], name: &str, limits: MapLimits) -> Result<Operand<'a>, CodecError> {
+    let mut input = Input { octets, owner: None, at: 0, limits, values_left: limits.values_max };
+    let form = Form::of(name);
+    let mut modified = Vec::new();
+    let wanted = match form {
+        Form::Ascii | Form::Plain => name.as_bytes(),
+        Form::Modified(_) => {
+            form.write(name, &mut modified);
+            &modified[..]
+        }
+    };
+    for _ in 0..input.map_count()? {
+        let len = u16::from_be_bytes(input.array()?);
+        if input.bounded(usize::from(len))? == wanted {
+            return input.operand();
+        }
+        input.skip(0)?;
+    }
+    Ok(Operand::Null)
+}
+
 /// The primitives of a stream body in order.
 ///
 /// # Errors
@@ -100,7 +127,9 @@ pub fn write_stream(values: &[Value]) -> Result<Vec<u8>, CodecError> {
 
 /// What is left of a map or stream.
 struct Input<'a> {
-    octets: &'a Bytes,
+    octets: &'a [u8],
+    /// What the octets are all of; octet strings become slices of it.
+    owner: Option<&'a Bytes>,
     at: usize,
     limits: MapLimits,
     values_left: usize,
@@ -108,13 +137,12 @@ struct Input<'a> {
 
 impl<'a> Input<'a> {
     fn new(octets: &'a Bytes, limits: MapLimits) -> Self {
-        Self { octets, at: 0, limits, values_left: limits.values_max }
+        Self { octets, owner: Some(octets), at: 0, limits, values_left: limits.values_max }
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], CodecError> {
         let needed = self.at.saturating_add(len);
-        let octets: &'a [u8] = self.octets;
-        let taken = octets.get(self.at..needed).ok_or(CodecError::Truncated { needed })?;
+        let taken = self.octets.get(self.at..needed).ok_or(CodecError::Truncated { needed })?;
         self.at = needed;
         Ok(taken)
     }
@@ -189,8 +217,9 @@ impl<'a> Input<'a> {
             }
             10 => {
                 let len = self.length(1)?;
-                self.bounded(len)?;
-                Value::Bytes(self.octets.slice(self.at - len..self.at))
+                let octets = self.bounded(len)?;
+                let shared = self.owner.map(|owner| owner.slice(self.at - len..self.at));
+                Value::Bytes(shared.unwrap_or_else(|| Bytes::copy_from_slice(octets)))
             }
             11 => {
                 let depth = self.deeper(depth)?;
@@ -205,6 +234,30 @@ impl<'a> Input<'a> {
                 Value::List(values)
             }
             _ => return Err(CodecError::UnknownPrimitive(code)),
+        })
+    }
+
+    /// The value as a selector sees it.
+    fn operand(&mut self) -> Result<Operand<'a>, CodecError> {
+        let [code] = self.array()?;
+        Ok(match code {
+            1 => Operand::Bool(self.array::<1>()? != [0]),
+            2 => Operand::Integer(i64::from(i8::from_be_bytes(self.array()?))),
+            3 => {
+                let unit = u32::from(u16::from_be_bytes(self.array()?));
+                char::from_u32(unit).map_or(Operand::Null, |unit| Operand::Text(Cow::Owned(unit.to_string())))
+            }
+            4 => Operand::Integer(i64::from(i16::from_be_bytes(self.array()?))),
+            5 => Operand::Integer(i64::from(i32::from_be_bytes(self.array()?))),
+            6 => Operand::Integer(i64::from_be_bytes(self.array()?)),
+            7 => Operand::Double(f64::from_be_bytes(self.array()?)),
+            8 => Operand::Double(f64::from(f32::from_be_bytes(self.array()?))),
+            9 | 13 => {
+                let len = self.text_len(code)?;
+                Operand::Text(text::decode(self.bounded(len)?)?)
+            }
+            // Null, octets, maps, lists.
+            _ => Operand::Null,
         })
     }
 

@@ -73,11 +73,9 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// The next `len` octets.
-    pub(crate) fn octets(&mut self, len: usize) -> Result<Bytes, CodecError> {
-        let start = self.at;
-        self.take(len)?;
-        Ok(self.frame.slice(start..self.at))
+    /// What lies between two places of the frame that were passed already.
+    pub(crate) fn slice(&self, range: std::ops::Range<usize>) -> Bytes {
+        self.frame.slice(range)
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], CodecError> {
@@ -146,12 +144,19 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn optional_octets(&mut self) -> Result<Option<Bytes>, CodecError> {
+        Ok(self.optional_range()?.map(|range| self.frame.slice(range)))
+    }
+
+    /// Where in the frame the octets lie, if there are any; in front of them stands their length of 32 bits.
+    pub(crate) fn optional_range(&mut self) -> Result<Option<std::ops::Range<usize>>, CodecError> {
         if !self.boolean()? {
             return Ok(None);
         }
         let len = self.int()?;
         let len = usize::try_from(len).map_err(|_| CodecError::NegativeLength(len))?;
-        self.octets(len).map(Some)
+        let start = self.at;
+        self.take(len)?;
+        Ok(Some(start..self.at))
     }
 
     /// A structure with its type code in front, or nothing.

@@ -17,6 +17,7 @@
 
 use crate::codec::CodecError;
 use crate::codec::ids::Cacheable;
+use crate::codec::message_body::MessageBody;
 use crate::codec::reader::Reader;
 use crate::codec::writer::Writer;
 use bytes::Bytes;
@@ -105,6 +106,8 @@ kinds! {
     Hidden => Option<Secret>, |r| Ok(r.text()?.map(Secret)), |v, w| w.text(v.as_ref().map(Secret::expose));
     /// Octets that may be absent: a slice of the frame, not copied.
     Octets => Option<Bytes>, |r| r.optional_octets(), |v, w| w.optional_octets(v.as_deref());
+    /// Content and properties of a message: one slice of the frame for both, not copied.
+    Body => MessageBody, |r| MessageBody::read(r), |v, w| v.write(w);
     /// A few octets that outlive their frame: copied, so that they do not pin it.
     OwnOctets => Option<Bytes>,
         |r| Ok(r.optional_octets()?.map(|octets| Bytes::copy_from_slice(&octets))),

@@ -78,7 +78,7 @@ fn cve_2015_5254_the_object_in_a_message_stays_octets() {
     let Ok(Some(Command::Message(message))) = decoder.decode(&mut buffer(&frame(&body))) else {
         panic!("the frame is well formed")
     };
-    assert_eq!(message.fields.content.as_deref(), Some(&serialised[..]));
+    assert_eq!(message.fields.body.content(), Some(&serialised[..]));
 }
 
 #[test]

@@ -60,9 +60,9 @@ fn repair_size(octets: &mut [u8], options: &CodecOptions) {
 /// Whatever was read can be looked into, described and written; written and read again it is the same.
 fn exercise(command: &Command, options: &CodecOptions) {
     if let Command::Message(message) = command
-        && let Some(properties) = &message.fields.marshalled_properties
+        && let Some(properties) = message.fields.body.properties_bytes()
     {
-        let map = PrimitiveMap::new(properties.clone(), MAP_LIMITS);
+        let map = PrimitiveMap::new(properties, MAP_LIMITS);
         let _outcome = (map.to_vec(), map.get("name"));
     }
     if let Command::WireFormatInfo(info) = command {

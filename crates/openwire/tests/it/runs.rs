@@ -72,7 +72,9 @@ pub(crate) fn from_hex(line: &str) -> Vec<u8> {
 /// The command as Java's reading is described: a magic is listed as signed octets there, as unsigned ones here, which is
 /// the same for ASCII.
 pub(crate) fn describe(command: &Command) -> String {
-    format!("{command:?}").replace(" {  }", "")
+    // Two fields that are kept as one.
+    let text = format!("{command:?}").replace(" {  }", "");
+    text.replace("body: MessageBody { content", "content").replace(" }, data_structure", ", data_structure")
 }
 
 /// A buffer that holds `octets`.

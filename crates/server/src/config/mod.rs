@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 /// The file that is read from the working directory when none is named.
 pub const DEFAULT_FILE: &str = "ferrymq.toml";
 
+/// The largest frame may not be smaller than what a connection begins with. Bytes.
+const OPENWIRE_FRAME_LEAST: u64 = ferrymq_openwire::limits::WIRE_FORMAT_INFO_BYTES_MAX as u64;
+
 /// Everything that may be set.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +35,8 @@ pub struct Config {
     pub connections: Connections,
     /// `[stomp]`
     pub stomp: Stomp,
+    /// `[openwire]`
+    pub openwire: OpenWire,
     /// `[auto]`
     pub auto: Auto,
     /// `[websocket]`
@@ -113,6 +118,18 @@ pub struct Stomp {
     pub headers_max: u32,
     /// No heart-beat is more frequent, whatever the client wishes.
     pub heart_beat_min: Interval,
+}
+
+/// OpenWire, which Java's clients speak. It has no port of its own: the first bytes choose it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenWire {
+    /// The largest frame: a message with its headers.
+    pub max_frame: Size,
+    /// The longest silence of a client, and of the broker towards it; 0: any. A client may ask for less.
+    pub inactivity: Interval,
+    /// How much longer a silence may be right after connecting.
+    pub inactivity_initial_delay: Interval,
 }
 
 /// The port where the first bytes choose the protocol.
@@ -234,6 +251,16 @@ impl Default for Stomp {
     }
 }
 
+impl Default for OpenWire {
+    fn default() -> Self {
+        Self {
+            max_frame: Size::mebibytes(100),
+            inactivity: Interval::seconds(30),
+            inactivity_initial_delay: Interval::seconds(10),
+        }
+    }
+}
+
 impl Default for Auto {
     fn default() -> Self {
         Self { bind: Bind::loopback(61616) }
@@ -331,6 +358,9 @@ impl Config {
         let body_most = ferrymq_model::limits::MESSAGE_BYTES_MAX as u64;
         if self.stomp.body_max.0 >= body_most {
             return Err(ConfigError("stomp.body_max must be less than 1 GiB".to_owned()));
+        }
+        if !(OPENWIRE_FRAME_LEAST..body_most).contains(&self.openwire.max_frame.0) {
+            return Err(ConfigError("openwire.max_frame must be between 16 KiB and 1 GiB".to_owned()));
         }
         if self.dead_letter.queue.is_empty() {
             return Err(ConfigError("dead_letter.queue must name a queue".to_owned()));

@@ -153,7 +153,7 @@ impl Connection {
     }
 
     fn open(&mut self, protocol: detect::Protocol) {
-        let session = detect::session(protocol, &self.net.stomp, self.place.number);
+        let session = detect::session(protocol, &self.net.sessions, self.place.number, self.peer);
         // From here on the session itself waits for the login.
         self.login_by = NEVER;
         self.phase = Phase::Open(session);
@@ -188,7 +188,7 @@ impl Connection {
             }
             Detected::NeedMore => Round::Again,
             Detected::Unknown => {
-                self.log_peer("speaks no protocol that is served here (STOMP is)");
+                self.log_peer("speaks no protocol that is served here (STOMP and OpenWire are)");
                 Round::Over
             }
         }

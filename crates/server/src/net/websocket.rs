@@ -115,7 +115,7 @@ enum Going {
 impl Connection {
     fn new(net: Arc<Net>, place: Place, peer: SocketAddr, budget: Budget) -> Self {
         let (id, mailbox) = net.core.open();
-        let session = detect::session(Protocol::Stomp, &net.stomp, place.number);
+        let session = detect::session(Protocol::Stomp, &net.sessions, place.number, peer);
         Self {
             net,
             _place: place,

@@ -1,7 +1,7 @@
 //! MESSAGE frames.
 
 use super::dialect::{BodyKind, StompDialect, body_kind, is_property};
-use super::json;
+use super::{advisory, json};
 use crate::codec::{Expressible, Known, Line, Version, escape_into, lines, put_number, unescape};
 use crate::destination;
 use ferrymq_model::limits::BODY_COPY_BYTES_MAX;
@@ -18,6 +18,8 @@ pub(crate) struct Envelope<'e> {
     pub(crate) ack: Option<(u32, u64)>,
     /// Above 0 it is a redelivery.
     pub(crate) redeliveries: u32,
+    /// Where it was first sent, if it came here by another way than its name.
+    pub(crate) sent_to: Option<&'e Destination>,
     /// How the session that made `reply-to`'s temporary destination calls it.
     pub(crate) reply_to: Option<&'e str>,
 }
@@ -56,6 +58,10 @@ impl Encoder {
         self.put_header(envelope, message);
         if let Some(version) = StompDialect::version_of(message.dialect.code()) {
             self.put_stomp(version, message, out);
+            return Ok(());
+        }
+        if let Some(told) = message.annotations().and_then(|annotations| annotations.advisory.as_deref()) {
+            self.put_text(&advisory::text(told), out);
             return Ok(());
         }
         let neutral = message.dialect.to_neutral(message)?;
@@ -104,6 +110,14 @@ impl Encoder {
         if let Some(annotations) = header.annotations.as_deref() {
             self.put_annotations(envelope, annotations);
         }
+        let named = header.annotations.as_ref().and_then(|annotations| annotations.original_destination.as_deref());
+        if let Some(original) = named.or(envelope.sent_to) {
+            self.put_property(Known::OriginalDestination.name(), &show(original));
+        }
+        // First in the frame, so that they hide the sender's properties of the same names.
+        for (name, value) in header.annotations.iter().flat_map(|annotations| &annotations.added) {
+            self.put_property(name, &json::plain(value));
+        }
     }
 
     fn put_annotations(&mut self, envelope: Envelope<'_>, annotations: &Annotations) {
@@ -119,13 +133,6 @@ impl Encoder {
         }
         if let Some(user) = &annotations.user {
             self.put_property(Known::User.name(), user);
-        }
-        if let Some(original) = &annotations.original_destination {
-            self.put_property(Known::OriginalDestination.name(), &show(original));
-        }
-        // First in the frame, so that they hide the sender's properties of the same names.
-        for (name, value) in &annotations.added {
-            self.put_property(name, &json::plain(value));
         }
     }
 

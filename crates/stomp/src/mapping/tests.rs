@@ -47,7 +47,7 @@ fn message(dialect: &'static dyn Dialect, bytes: &'static [u8], body_at: u32) ->
 
 fn encode(version: Version, message: &Message) -> Result<String, MalformedMessage> {
     let mut out = Outbox::default();
-    let envelope = Envelope { prefix: b"MESSAGE\n", ack: None, redeliveries: 0, reply_to: None };
+    let envelope = Envelope { prefix: b"MESSAGE\n", ack: None, redeliveries: 0, sent_to: None, reply_to: None };
     Encoder::new(version).put(envelope, message, &mut out)?;
     let mut bytes = Vec::new();
     while !out.is_empty() {

@@ -35,6 +35,7 @@ impl State {
             ack: (ack_mode != AckMode::Auto && self.version == Version::V1_2)
                 .then_some((delivery.subscription.0, delivery.delivery.0)),
             redeliveries: delivery.redeliveries,
+            sent_to: delivery.destination.as_ref().map(|_| &*message.header.destination),
             reply_to: reply_to.and_then(|reply_to| self.temporaries.word(reply_to)),
         };
         if let Err(malformed) = self.encoder.put(envelope, message, cx.out) {

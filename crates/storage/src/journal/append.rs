@@ -4,9 +4,9 @@ use super::batch::Step;
 use super::layout::{
     self, FLAG_BATCH_START, FLAG_UNIT_END, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader,
 };
+use super::producers::ProducerSlot;
 use super::segments::refer;
 use super::{Journal, Location, Lsn, Unit, Urgency};
-use super::producers::ProducerSlot;
 use crate::record::{KIND_COUNTED, KIND_DEFINE, KIND_SEAL, KIND_STORE, Placement, Record, encode};
 use bytes::Bytes;
 use ferrymq_model::Message;

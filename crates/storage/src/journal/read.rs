@@ -36,7 +36,9 @@ pub fn read_message(disk: &dyn Disk, at: Location, dialects: Dialects) -> Result
         return Err(damaged("the record's checksum is wrong"));
     }
     match Decoder::new(dialects).decode(header.kind, &Payload::Owned(Bytes::from(payload))) {
-        Ok(Stored::Record(Record::Store { message, .. }) | Stored::Counted(Record::Store { message, .. })) => Ok(message),
+        Ok(Stored::Record(Record::Store { message, .. }) | Stored::Counted(Record::Store { message, .. })) => {
+            Ok(message)
+        }
         Ok(_) => Err(damaged("another kind of record is there")),
         Err(error) => Err(damaged(&error.to_string())),
     }

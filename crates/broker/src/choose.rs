@@ -1,0 +1,261 @@
+//! Who gets a message of a queue: credit, turns, priorities, exclusiveness, selectors and groups.
+//!
+//! A queue whose consumers take whatever comes is *plain*: its first message goes to whose turn it is. One with
+//! selectors or groups is *choosy*: each consumer remembers how far it has looked, and a message that comes in while
+//! nobody has anything left to look at is shown to each of them once.
+
+use crate::broker::{Broker, Step};
+use crate::queue::BANDS;
+use crate::queue::{Consumer, EntryState, Item, Queue};
+use crate::slab::Slab;
+use crate::subscription::Subscription;
+use std::cmp::Reverse;
+
+/// What a look into a queue found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Found {
+    /// A message at this band and position.
+    At(usize, usize),
+    /// A worthless message at this band and position.
+    Expired(usize, usize),
+    /// The next message is paged out and comes soon.
+    Coming,
+    /// Nothing for now.
+    Nothing,
+    /// Nothing among as many as may be examined at once.
+    Unfinished,
+}
+
+/// Who gets a message that just came in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Choice {
+    /// The consumer at this place.
+    Consumer(usize),
+    /// No consumer that has credit: it waits.
+    Nobody,
+    /// Other messages come first: it takes its place behind them.
+    Later,
+}
+
+impl Broker {
+    /// Gives a message to each consumer that has credit and finds one; tells whether there may be more to do.
+    pub(crate) fn dispatch_choosy(&mut self, index: u32, budget: &mut usize, step: &mut Step<'_>) -> bool {
+        let mut order = std::mem::take(&mut self.order);
+        let strict = self.queues[index].candidates(&self.subscriptions, &mut order);
+        let (mut gave, mut quiet) = (false, true);
+        for &place in &order {
+            let found = self.next_for(index, place, budget, step);
+            match found {
+                Found::At(band, position) => {
+                    let item = self.take(index, band, position);
+                    let subscription = self.queues[index].pass_turn(place);
+                    let first_of_group = self.own_group(index, subscription, &item);
+                    self.hand_over(index, subscription, item, first_of_group, step);
+                    gave = true;
+                }
+                Found::Expired(band, position) => {
+                    self.expire_at(index, band, position, step);
+                    gave = true;
+                }
+                Found::Coming => quiet = false,
+                Found::Nothing => {
+                    let queue = &mut self.queues[index];
+                    queue.consumers[place].idle_at = queue.version;
+                }
+                Found::Unfinished => {
+                    if !std::mem::replace(&mut self.queues[index].unfinished, true) {
+                        self.unfinished.push(index);
+                    }
+                    quiet = false;
+                    gave = false;
+                }
+            }
+            if found == Found::Unfinished || (gave && strict) {
+                break;
+            }
+        }
+        self.order = order;
+        if quiet && !gave {
+            let queue = &mut self.queues[index];
+            queue.quiet_at = queue.version;
+        }
+        gave
+    }
+
+    /// The next message for one consumer, remembering which are not for it.
+    fn next_for(&mut self, index: u32, place: usize, budget: &mut usize, step: &mut Step<'_>) -> Found {
+        let flushed = self.flushed;
+        let page = self.is_paging(index);
+        let mut coming = None;
+        let mut blocked = false;
+        'bands: for band in (0..BANDS).rev() {
+            let queue = &mut self.queues[index];
+            let consumer = &mut queue.consumers[place];
+            let subscription = &self.subscriptions[consumer.subscription];
+            let entries = &mut queue.bands[band];
+            let start = entries.partition_point(|e| e.item.sequence <= consumer.examined[band]);
+            for (position, entry) in entries.iter_mut().enumerate().skip(start) {
+                if !entry.is_live() {
+                    continue;
+                }
+                let item = &mut entry.item;
+                if item.is_held(flushed) {
+                    blocked = true;
+                    continue 'bands;
+                }
+                let Some(message) = item.message.as_ref().filter(|_| entry.state == EntryState::Ready) else {
+                    coming = Some((band, position));
+                    break 'bands;
+                };
+                if item.is_expired(step.now.wall) {
+                    return Found::Expired(band, position);
+                }
+                if *budget == 0 {
+                    return Found::Unfinished;
+                }
+                *budget -= 1;
+                let owned = item.group().and_then(|group| queue.groups.owner(group));
+                let free = owned.is_none_or(|owner| owner == consumer.subscription);
+                if free && subscription.wants(message, item.redeliveries) {
+                    return Found::At(band, position);
+                }
+                consumer.examined[band] = item.sequence;
+                if page && item.stored.is_some() && item.lsn <= flushed {
+                    queue.memory -= item.resident();
+                    self.memory -= item.resident();
+                    item.message = None;
+                }
+            }
+        }
+        if let Some((band, position)) = coming {
+            self.fetch_from(index, band, position, step);
+            return Found::Coming;
+        }
+        if blocked { Found::Coming } else { Found::Nothing }
+    }
+}
+
+impl Queue {
+    /// Whether which consumer gets a message depends on more than whose turn it is.
+    #[inline]
+    pub(crate) fn is_choosy(&self) -> bool {
+        self.selective > 0 || self.grouped
+    }
+
+    /// Where the consumer is whose turn it is, in a plain queue.
+    #[inline]
+    pub(crate) fn choose(&self, subscriptions: &Slab<Subscription>) -> Option<usize> {
+        let consumers = &self.consumers;
+        if let Some(only) = self.exclusive {
+            let place = consumers.iter().position(|consumer| consumer.subscription == only)?;
+            return subscriptions[only].has_credit().then_some(place);
+        }
+        let mut best: Option<usize> = None;
+        for place in (self.turn..consumers.len()).chain(0..self.turn) {
+            let consumer = &consumers[place];
+            if best.is_some_and(|best| consumers[best].priority >= consumer.priority) {
+                continue;
+            }
+            if subscriptions[consumer.subscription].has_credit() {
+                best = Some(place);
+                if self.uniform {
+                    break;
+                }
+            }
+        }
+        best
+    }
+
+    /// Who gets a new message, in a choosy queue. Among equals, that with the fewest groups.
+    fn choose_for(&self, item: &Item, subscriptions: &Slab<Subscription>) -> Choice {
+        let Some(message) = item.message.as_ref() else { return Choice::Later };
+        let group = item.group();
+        let owner = group.and_then(|group| self.groups.owner(group));
+        let rank = |place: usize| {
+            let consumer: &Consumer = &self.consumers[place];
+            (Reverse(consumer.priority), if group.is_some() { consumer.groups } else { 0 })
+        };
+        let mut best: Option<usize> = None;
+        for place in (self.turn..self.consumers.len()).chain(0..self.turn) {
+            let consumer = &self.consumers[place];
+            let subscription = &subscriptions[consumer.subscription];
+            if self.is_barred(consumer) || !subscription.has_credit() {
+                continue;
+            }
+            if self.ready > 0 && consumer.idle_at != self.version {
+                return Choice::Later;
+            }
+            let barred = owner.is_some_and(|owner| owner != consumer.subscription);
+            if barred || best.is_some_and(|best| rank(best) <= rank(place)) {
+                continue;
+            }
+            if subscription.wants(message, item.redeliveries) {
+                best = Some(place);
+                if self.uniform && group.is_none() {
+                    break;
+                }
+            }
+        }
+        best.map_or(Choice::Nobody, Choice::Consumer)
+    }
+
+    /// Who gets a message that just came in, without looking at what waits.
+    #[inline]
+    pub(crate) fn choose_at_once(&self, item: &Item, subscriptions: &Slab<Subscription>) -> Choice {
+        if self.is_choosy() {
+            return match self.ready == 0 || self.quiet_at == self.version {
+                true => self.choose_for(item, subscriptions),
+                false => Choice::Later,
+            };
+        }
+        match self.ready == 0 {
+            true => self.choose(subscriptions).map_or(Choice::Nobody, Choice::Consumer),
+            false => Choice::Later,
+        }
+    }
+
+    /// The consumers that may find something, in their order. Tells whether the order must be found again after each
+    /// message; else each of them may have one.
+    fn candidates(&self, subscriptions: &Slab<Subscription>, order: &mut Vec<usize>) -> bool {
+        order.clear();
+        for place in (self.turn..self.consumers.len()).chain(0..self.turn) {
+            let consumer = &self.consumers[place];
+            let idle = consumer.idle_at == self.version || self.is_barred(consumer);
+            if !idle && subscriptions[consumer.subscription].has_credit() {
+                order.push(place);
+            }
+        }
+        let strict = !self.uniform || self.grouped;
+        if strict {
+            order.sort_by_key(|&place| (Reverse(self.consumers[place].priority), self.consumers[place].groups));
+        }
+        strict
+    }
+
+    fn is_barred(&self, consumer: &Consumer) -> bool {
+        self.exclusive.is_some_and(|only| only != consumer.subscription)
+    }
+
+    /// Passes the turn on from a consumer, and tells which subscription it is.
+    #[inline]
+    pub(crate) fn pass_turn(&mut self, place: usize) -> u32 {
+        self.turn = if place + 1 < self.consumers.len() { place + 1 } else { 0 };
+        self.consumers[place].subscription
+    }
+
+    /// A message that just took its place was shown to every consumer with credit, and nobody wanted it.
+    pub(crate) fn passed_by_all(&mut self, band: usize, sequence: u64, subscriptions: &Slab<Subscription>) {
+        if !self.is_choosy() {
+            return;
+        }
+        self.quiet_at = self.version;
+        let exclusive = self.exclusive;
+        for consumer in &mut self.consumers {
+            let barred = exclusive.is_some_and(|only| only != consumer.subscription);
+            if !barred && subscriptions[consumer.subscription].has_credit() {
+                consumer.examined[band] = sequence;
+                consumer.idle_at = self.version;
+            }
+        }
+    }
+}
