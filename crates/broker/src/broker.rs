@@ -4,6 +4,7 @@ use crate::advisory::Advisories;
 use crate::confirm::Waiting;
 use crate::producer::NewProducer;
 use crate::queue::Queue;
+use crate::schedule::Jobs;
 use crate::session::SessionState;
 use crate::settings::Settings;
 use crate::slab::{Key, Slab};
@@ -44,7 +45,7 @@ pub(crate) struct Step<'a> {
 }
 
 /// What a name stands for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Place {
     /// A queue, by index.
     Queue(u32),
@@ -67,6 +68,8 @@ pub struct Broker {
     pub(crate) subscriptions: Slab<Subscription>,
     /// Durable subscriptions by client id and name.
     pub(crate) durables: BTreeMap<(Arc<str>, Arc<str>), u32>,
+    /// Shared subscriptions that are not durable, by client id and name.
+    pub(crate) shared: BTreeMap<(Arc<str>, Arc<str>), u32>,
     /// Queues by their number in the journal.
     pub(crate) stores: FxHashMap<u32, u32>,
     pub(crate) next_store: u32,
@@ -114,6 +117,8 @@ pub struct Broker {
     pub(crate) counting: Option<ProducerSlot>,
     /// Sessions that wait for memory of the broker.
     pub(crate) paused: Vec<SessionId>,
+    /// What waits for its time.
+    pub(crate) jobs: Jobs,
     pub(crate) work: Work,
     /// Who watches the broker, and what this step has to tell them.
     pub(crate) advisories: Advisories,
@@ -136,6 +141,7 @@ impl Broker {
             topics: Slab::default(),
             subscriptions: Slab::default(),
             durables: BTreeMap::new(),
+            shared: BTreeMap::new(),
             stores: FxHashMap::default(),
             next_store: 1,
             patterns: Vec::new(),
@@ -161,6 +167,7 @@ impl Broker {
             branches: Branches::default(),
             counting: None,
             paused: Vec::new(),
+            jobs: Jobs::default(),
             work: Work::default(),
             advisories: Advisories::default(),
             enqueued: 0,
@@ -186,9 +193,11 @@ impl Broker {
             }
             Request::RemoveProducer { producer } => self.remove_producer(session, producer, step),
             Request::Send { producer, message, transaction: None, confirm } => {
+                let message = self.signed(session, message);
                 self.send(session, producer, message, confirm, step);
             }
             Request::Send { producer, message, transaction: Some(transaction), confirm } => {
+                let message = self.signed(session, message);
                 self.hold_send(session, producer, message, transaction, confirm, step);
             }
             Request::Subscribe(subscribe) => self.subscribe(session, *subscribe, step),
@@ -247,6 +256,8 @@ impl Broker {
         self.page_out_durable();
         self.confirm_durable(step);
         self.release_held(step);
+        self.page_out_jobs(step);
+        self.bring_on(step);
         self.publish_advisories(step);
         self.mark_delivered(step);
         self.record_work(false, None, step);
@@ -275,7 +286,11 @@ impl Broker {
         out: &mut Effects,
     ) {
         let step = &mut Step { now, journal, out };
-        self.take_fetched(fetch, message, step);
+        if Some(fetch.placement.store) == self.jobs.store {
+            self.take_fetched_job(fetch, message, step);
+        } else {
+            self.take_fetched(fetch, message, step);
+        }
         self.publish_advisories(step);
         self.record_work(false, None, step);
         self.confirm_pulls(step);
@@ -285,6 +300,8 @@ impl Broker {
     pub fn tick(&mut self, now: Now, journal: &mut Journal, out: &mut Effects) {
         let step = &mut Step { now, journal, out };
         self.expire_due(step);
+        self.bring_due(step);
+        self.browse_jobs_on(step);
         for queue in std::mem::take(&mut self.unfinished) {
             if self.queues.get(queue).is_some_and(|q| q.unfinished) {
                 self.queues[queue].unfinished = false;

@@ -3,6 +3,7 @@
 use crate::broker::{Broker, Place};
 use crate::queue::{Counters, Queue, Role};
 use crate::router::Route;
+use crate::schedule::MANAGEMENT;
 use ferrymq_model::destination::matches;
 use ferrymq_model::event::{BrokerReport, DestinationReport, Report};
 use ferrymq_model::{DestinationKind, Query};
@@ -56,7 +57,7 @@ impl Broker {
             row.producers = producers.get(&(destination.kind, index_of(*place))).copied().unwrap_or(0);
             rows.push(row);
         }
-        for &index in self.durables.values() {
+        for &index in self.durables.values().chain(self.shared.values()) {
             let queue = &self.queues[index];
             let row = self.report_queue(queue, DestinationKind::Topic);
             let topic = row.durable_of.as_deref().unwrap_or_default();
@@ -64,6 +65,7 @@ impl Broker {
                 rows.push(row);
             }
         }
+        rows.extend(self.report_schedule(pattern));
         rows.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
         rows
     }
@@ -73,7 +75,9 @@ impl Broker {
             Role::Queue(destination) => (Arc::clone(&destination.name), None),
             Role::Durable(durable) => {
                 let topics: Vec<&str> = durable.topics.iter().map(|topic| &*topic.name).collect();
-                (format!("{}:{}", durable.client_id, durable.name).into(), Some(topics.join(",").into()))
+                let separator = if durable.client_id.is_empty() { "" } else { ":" };
+                let name = format!("{}{separator}{}", durable.client_id, durable.name);
+                (name.into(), Some(topics.join(",").into()))
             }
         };
         let mut row = self.row(kind, &name, &queue.counters);
@@ -83,6 +87,19 @@ impl Broker {
         row.consumers = count(queue.consumers.len());
         row.memory_bytes = queue.memory as u64;
         row
+    }
+
+    /// What waits for its time stands under the topic that manages it.
+    fn report_schedule(&self, pattern: &str) -> Option<DestinationReport> {
+        let (taken, left) = self.jobs.passed();
+        if (self.jobs.len() == 0 && taken == 0 && left == 0) || !matches(pattern, MANAGEMENT) {
+            return None;
+        }
+        let counters = Counters { enqueued: taken, dequeued: left, ..Counters::default() };
+        let mut row = self.row(DestinationKind::Topic, &Arc::from(MANAGEMENT), &counters);
+        row.depth = self.jobs.len() as u64;
+        row.memory_bytes = self.jobs.memory as u64;
+        Some(row)
     }
 
     fn row(&self, kind: DestinationKind, name: &Arc<str>, counters: &Counters) -> DestinationReport {
@@ -108,7 +125,7 @@ impl Broker {
         let mut counts = BTreeMap::new();
         let sessions = self.sessions.iter().flatten();
         for producer in sessions.flat_map(|session| session.producers.values()) {
-            if let Route::Refused(_) = producer.route {
+            if let Route::Refused(_) | Route::Management = producer.route {
                 continue;
             }
             for leaf in producer.address.leaves.iter() {

@@ -18,6 +18,7 @@ impl Broker {
             memory += queue.memory;
             self.check_queue(index);
         }
+        memory += self.jobs.check_invariants();
         for (index, topic) in self.topics.iter() {
             live += topic.memory;
             let mut bytes = 0;

@@ -3,6 +3,7 @@
 use crate::advisory::Kind;
 use crate::broker::{Broker, Step, refusal};
 use crate::router::Route;
+use crate::schedule::schedule_of;
 use crate::session::Full;
 use ferrymq_model::limits::PRODUCERS_PER_SESSION_MAX;
 use ferrymq_model::{Address, Message, ProducerId, RefusalKind, SessionId, Token};
@@ -105,6 +106,19 @@ impl Broker {
         }
     }
 
+    /// A message as it goes on: with its sender's user where that is configured. What the sender wrote does not count.
+    #[inline]
+    pub(crate) fn signed(&self, session: SessionId, mut message: Arc<Message>) -> Arc<Message> {
+        if self.settings.populate_user_id {
+            let user = self.session(session).and_then(|state| state.connection.user.clone());
+            let header = &mut Arc::make_mut(&mut message).header;
+            if user.is_some() || header.annotations.is_some() {
+                header.annotations.get_or_insert_default().user = user;
+            }
+        }
+        message
+    }
+
     /// Sends a message outside of transactions.
     pub(crate) fn send(
         &mut self,
@@ -140,9 +154,17 @@ impl Broker {
         }
         self.counting = slot;
         let sent = match &route {
+            Route::One(_) | Route::Many(_) if schedule_of(&message).is_some() => {
+                let address = Arc::clone(&self.asking(session).producers[&producer.0].address);
+                self.send_to_schedule(session, &message, &address, confirm.is_some(), step)
+            }
             Route::One(place) => self.publish(session, &message, &[(*place, None)], confirm.is_some(), step),
             Route::Many(leaves) => self.publish(session, &message, leaves, confirm.is_some(), step),
             Route::Refused(refusal) => Err((**refusal).clone()),
+            Route::Management => {
+                let address = Arc::clone(&self.asking(session).producers[&producer.0].address);
+                self.send_to_schedule(session, &message, &address, confirm.is_some(), step)
+            }
         };
         self.counting = None;
         match sent {
@@ -173,7 +195,7 @@ impl Broker {
                     self.pause_if_full(session, *place, step);
                 }
             }
-            Route::Refused(_) => {}
+            Route::Refused(_) | Route::Management => {}
         }
         if self.memory >= self.settings.memory_limit_bytes {
             self.pause(session, Full::Broker, step);

@@ -15,13 +15,25 @@ impl Broker {
     pub fn restore(&mut self, record: Record, at: Location, released: &mut Vec<Location>) {
         match record {
             Record::Define { store, definition, next_sequence, delivered } => {
-                self.restore_store(store, definition, next_sequence, delivered);
+                if definition == StoreDefinition::Schedule {
+                    self.next_store = self.next_store.max(store.0 + 1);
+                    self.restore_schedule(store, next_sequence);
+                } else {
+                    self.restore_store(store, definition, next_sequence, delivered);
+                }
             }
             Record::Forget { store } => self.restore_forget(store, released),
             Record::Store { message, placements } => {
                 for placement in placements {
+                    if Some(placement.store) == self.jobs.store {
+                        self.restore_job(&message, placement.sequence, at, released);
+                        continue;
+                    }
                     self.restore_message(&message, placement, at, released);
                 }
+            }
+            Record::Remove { store, first, last } if Some(store) == self.jobs.store => {
+                self.restore_jobs_removed(first, last, released);
             }
             Record::Remove { store, first, last } => self.restore_remove(store, first, last, released),
             Record::Delivered { store, through } => {
@@ -40,6 +52,7 @@ impl Broker {
 
     /// Recovery is over: what was delivered before counts as redelivered.
     pub fn restored(&mut self, _now: Now) {
+        self.restored_schedule();
         self.advisories.forget_noted();
         for index in 0..self.queues.capacity() {
             if self.queues.get(index).is_none() {
@@ -81,7 +94,16 @@ impl Broker {
                     Place::Topic(_) => unreachable!("a queue's name leads to a queue"),
                 }
             }
-            StoreDefinition::Durable { client_id, name, topics, selector, selector_converts_text, no_local } => {
+            StoreDefinition::Schedule => unreachable!("the schedule is no queue"),
+            StoreDefinition::Durable {
+                client_id,
+                name,
+                topics,
+                selector,
+                selector_converts_text,
+                no_local,
+                shared,
+            } => {
                 for topic in topics.iter().filter(|topic| !topic.is_pattern()) {
                     if !self.places.contains_key(topic) {
                         self.make_at(&Arc::new(topic.clone()), None);
@@ -92,6 +114,7 @@ impl Broker {
                 self.add_durable(Durable {
                     client_id,
                     name,
+                    shared,
                     topics,
                     selector: parsed,
                     selector_source: selector,
@@ -108,9 +131,12 @@ impl Broker {
         let entries = self.queues[index].bands.iter().flatten().filter(|entry| entry.is_live());
         released.extend(entries.filter_map(|entry| entry.item.stored));
         self.restore_remove_locked(index, 0, u64::MAX, released);
-        match self.queues[index].role {
+        match &self.queues[index].role {
             Role::Durable(_) => self.remove_durable(index),
-            Role::Queue(_) => unreachable!("queues are not forgotten"),
+            Role::Queue(destination) => {
+                self.places.remove(&**destination);
+                self.remove_queue(index);
+            }
         }
         // The records are there already.
         self.work = crate::work::Work::default();

@@ -2,10 +2,12 @@
 
 use crate::broker::{Broker, Place, Step, refusal};
 use crate::queue::{Item, Queue, Role, band_of};
+use crate::schedule::{NewJob, schedule_of};
 use crate::topic::Topic;
 use ferrymq_model::limits::{COMPOSITE_LEAVES_MAX, DESTINATION_NAME_BYTES_MAX};
 use ferrymq_model::{Address, DeliveryMode, Destination, Message, Refusal, RefusalKind, SessionId};
 use ferrymq_storage::{Journal, Location, Lsn, Placement, Record, StoreDefinition, StoreId, Unit, Urgency};
+use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 /// A place with the leaf to show where that is not the message's own destination.
@@ -20,9 +22,11 @@ pub(crate) enum Route {
     Many(Arc<[Leaf]>),
     /// Nowhere, and why.
     Refused(Box<Refusal>),
+    /// To the schedule: to see and change it.
+    Management,
 }
 
-/// A message with its places in queues, before they have it.
+/// A message with its places in queues or in the schedule, before they have it.
 #[derive(Debug)]
 pub(crate) struct Planned {
     /// Leaf, queue and sequence, in the order of the leaves.
@@ -32,9 +36,16 @@ pub(crate) struct Planned {
     /// Where the journal has it under another leaf's name, for durable subscriptions: they listen to many topics, and
     /// a restart learns from the stored message which one it was.
     pub(crate) stored_for_leaf: Vec<(usize, Location)>,
+    /// What waits for its time instead.
+    pub(crate) job: Option<NewJob>,
 }
 
 impl Planned {
+    /// Of a message that goes nowhere.
+    pub(crate) fn nothing() -> Self {
+        Self { queues: Vec::new(), stored: None, stored_for_leaf: Vec::new(), job: None }
+    }
+
     /// Where the journal has the message for a queue that it reaches by this leaf.
     fn stored_at(&self, leaf: usize, is_durable: bool) -> Option<Location> {
         let apart = self.stored_for_leaf.iter().find(|(index, _)| is_durable && *index == leaf);
@@ -45,6 +56,9 @@ impl Planned {
 impl Broker {
     /// Resolves an address, making what is not there yet. A pattern leads to what exists now.
     pub(crate) fn resolve(&mut self, address: &Address) -> Route {
+        if self.manages_schedule(address) {
+            return Route::Management;
+        }
         match self.resolve_leaves(address) {
             Err(refusal) => Route::Refused(Box::new(refusal)),
             Ok(leaves) => match leaves.as_slice() {
@@ -59,13 +73,32 @@ impl Broker {
         let mut leaves: Vec<Leaf> = Vec::with_capacity(address.leaves.len());
         for (index, leaf) in address.leaves.iter().enumerate() {
             if leaf.is_pattern() {
-                leaves.extend(self.existing(leaf).into_iter().map(|(name, place)| (place, Some(Arc::new(name)))));
+                for (name, place) in self.existing(leaf) {
+                    self.add_leaf(place, Some(Arc::new(name.clone())), &name, &mut leaves);
+                }
                 continue;
             }
             let place = self.find_or_make(leaf)?;
-            leaves.push((place, (index > 0).then(|| Arc::clone(leaf))));
+            self.add_leaf(place, (index > 0).then(|| Arc::clone(leaf)), leaf, &mut leaves);
+        }
+        if leaves.len() > 1 {
+            // What an address reaches by several ways gets one copy.
+            let mut seen = FxHashSet::default();
+            leaves.retain(|(place, _)| seen.insert(*place));
         }
         Ok(leaves)
+    }
+
+    /// Adds a place, and the queues that get a copy with it.
+    pub(crate) fn add_leaf(
+        &mut self,
+        place: Place,
+        shown: Option<Arc<Destination>>,
+        name: &Destination,
+        leaves: &mut Vec<Leaf>,
+    ) {
+        leaves.push((place, shown));
+        self.add_virtual_queues(name, leaves);
     }
 
     /// Every destination that a pattern covers.
@@ -80,7 +113,7 @@ impl Broker {
             return Ok(*place);
         }
         if destination.kind.is_temporary() {
-            let text = format!("{destination} does not exist any more");
+            let text = format!("Cannot publish to a deleted Destination: {destination}");
             return Err(refusal(RefusalKind::InvalidDestination, text));
         }
         self.make(destination, None)
@@ -169,10 +202,18 @@ impl Broker {
         unit: &mut Option<Unit<'j>>,
         journal: &mut Option<&'j mut Journal>,
     ) -> Result<Planned, Refusal> {
+        if leaves.is_empty() && schedule_of(message).is_some() {
+            if let Some(journal) = journal.take() {
+                *unit = Some(journal.begin());
+            }
+            let unit = unit.as_mut().expect("it was begun when the journal was taken");
+            return Ok(Planned { job: Some(self.store_job(message, unit)), ..Planned::nothing() });
+        }
         let persistent = message.header.mode == DeliveryMode::Persistent;
         let mut queues: Vec<(usize, u32, u64)> = Vec::new();
         for (leaf, (place, _)) in leaves.iter().enumerate() {
             match *place {
+                Place::Queue(queue) if !self.is_fed(queue, message) => {}
                 Place::Queue(queue) => queues.push((leaf, queue, 0)),
                 Place::Topic(topic) => self.durables_wanting(topic, session, message, |queue| {
                     queues.push((leaf, queue, 0));
@@ -189,7 +230,7 @@ impl Broker {
         for (_, queue, sequence) in &mut queues {
             *sequence = self.queues[*queue].take_sequence();
         }
-        let mut planned = Planned { queues, stored: None, stored_for_leaf: Vec::new() };
+        let mut planned = Planned { queues, ..Planned::nothing() };
         if must_store {
             if let Some(journal) = journal.take() {
                 *unit = Some(journal.begin());
@@ -217,17 +258,21 @@ impl Broker {
                 apart.push((leaf, vec![placement]));
             }
         }
-        let mut put = |message: &Message, placements: &[Placement]| match self.counting {
-            Some(producer) => unit.store_counted(message, placements, producer),
-            None => unit.store(message, placements),
-        };
         if !placements.is_empty() {
-            planned.stored = Some(put(message, &placements));
+            planned.stored = Some(self.put(message, &placements, unit));
         }
         for (leaf, placements) in apart {
             let mut named = Message::clone(message);
             named.header.destination = leaves[leaf].1.clone().expect("only leaves with a name of their own are apart");
-            planned.stored_for_leaf.push((leaf, put(&named, &placements)));
+            planned.stored_for_leaf.push((leaf, self.put(&named, &placements, unit)));
+        }
+    }
+
+    /// Puts a message into the unit; with its producer's sequence where that counts.
+    pub(crate) fn put(&self, message: &Message, placements: &[Placement], unit: &mut Unit<'_>) -> Location {
+        match self.counting {
+            Some(producer) => unit.store_counted(message, placements, producer),
+            None => unit.store(message, placements),
         }
     }
 
@@ -241,6 +286,9 @@ impl Broker {
         (lsn, held): (Lsn, bool),
         step: &mut Step<'_>,
     ) {
+        if leaves.is_empty() {
+            return self.carry_to_schedule(session, message, planned, lsn, step);
+        }
         let mut item = Item::new(Arc::clone(message), band_of(message.header.priority, self.settings.prioritized));
         item.held = held;
         let mut planned_queues = planned.queues.iter().copied().peekable();
@@ -285,6 +333,7 @@ impl Broker {
             Role::Durable(durable) => StoreDefinition::Durable {
                 client_id: Arc::clone(&durable.client_id),
                 name: Arc::clone(&durable.name),
+                shared: durable.shared,
                 topics: durable.topics.clone(),
                 selector: durable.selector_source.clone(),
                 selector_converts_text: durable.selector_converts_text,

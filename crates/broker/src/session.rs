@@ -41,6 +41,8 @@ pub(crate) enum Full {
     Broker,
     /// A queue.
     Queue(u32),
+    /// What waits for its time.
+    Schedule,
 }
 
 impl Broker {
@@ -136,7 +138,8 @@ impl Broker {
         }
         queues.sort_unstable();
         queues.dedup();
-        for queue in queues {
+        // A shared subscription ended with its last consumer.
+        for queue in queues.into_iter().filter(|queue| self.queues.get(*queue).is_some()).collect::<Vec<_>>() {
             self.dispatch(queue, step);
         }
         for destination in temporaries {

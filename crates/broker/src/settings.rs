@@ -39,6 +39,20 @@ impl Default for Advised {
     }
 }
 
+/// A rule that sends what comes to topics to queues, too: `prefix`, the topic's name and `postfix` together are a
+/// pattern over queues.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VirtualTopic {
+    /// The topics, maybe a pattern.
+    pub name: Arc<str>,
+    /// Before the topic's name; a `*` in it stands for the groups.
+    pub prefix: Arc<str>,
+    /// Behind the topic's name.
+    pub postfix: Arc<str>,
+    /// Whether a queue gets only what the selector of one of its consumers wants, and nothing while it has none.
+    pub selector_aware: bool,
+}
+
 /// What may be set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
@@ -50,6 +64,10 @@ pub struct Settings {
     pub broker_url: Arc<str>,
     /// What is told on advisory topics.
     pub advisories: Advised,
+    /// Topics whose messages go to queues, too. The first rule that leads to a queue counts.
+    pub virtual_topics: Vec<VirtualTopic>,
+    /// Whether every message says who sent it: the user of its connection, whatever the sender wrote.
+    pub populate_user_id: bool,
     /// Messages that all queues and durable subscriptions together keep in memory before every producer waits. Bytes.
     /// Topic subscriptions hold up to half as many besides, and lose messages beyond that.
     pub memory_limit_bytes: usize,
@@ -71,6 +89,21 @@ pub struct Settings {
     pub expirations_per_tick_max: usize,
     /// Messages that one dispatch examines for consumers with selectors before it goes on at the next tick.
     pub examined_per_dispatch_max: usize,
+    /// Scheduled and delayed delivery.
+    pub schedule: ScheduleSettings,
+}
+
+/// What may be set about scheduled and delayed delivery.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ScheduleSettings {
+    /// Whether scheduled messages are taken, and those that wait brought. What waits is kept.
+    pub enabled: bool,
+    /// How often a delivery may repeat, unless it repeats for ever.
+    pub repeats_max: u32,
+    /// The longest delay or period. Milliseconds.
+    pub delay_ms_max: u64,
+    /// Messages that may wait for their time: each takes about a hundred bytes of memory.
+    pub jobs_max: usize,
 }
 
 impl Default for Settings {
@@ -80,6 +113,13 @@ impl Default for Settings {
             broker_id: Arc::from("ID:ferrymq"),
             broker_url: Arc::from("vm://ferrymq"),
             advisories: Advised::default(),
+            virtual_topics: vec![VirtualTopic {
+                name: Arc::from("VirtualTopic.>"),
+                prefix: Arc::from("Consumer.*."),
+                postfix: Arc::from(""),
+                selector_aware: false,
+            }],
+            populate_user_id: false,
             memory_limit_bytes: 256 * 1024 * 1024,
             destination_memory_limit_bytes: 32 * 1024 * 1024,
             redeliveries_max: 6,
@@ -90,6 +130,13 @@ impl Default for Settings {
             destinations_max: 100_000,
             expirations_per_tick_max: 1000,
             examined_per_dispatch_max: 50_000,
+            schedule: ScheduleSettings::default(),
         }
+    }
+}
+
+impl Default for ScheduleSettings {
+    fn default() -> Self {
+        Self { enabled: true, repeats_max: 1000, delay_ms_max: 10 * 366 * 24 * 3_600_000, jobs_max: 1_000_000 }
     }
 }

@@ -26,6 +26,7 @@ pub mod codec;
 pub mod detect;
 pub mod limits;
 pub mod mapping;
+pub mod peer;
 pub mod session;
 
 pub use codec::{CodecError, CodecOptions, Command, Decoder, Encoder};

@@ -122,6 +122,12 @@ impl Journal {
         Unit { journal: self }
     }
 
+    /// What this store is called, for ever: unique among all stores.
+    #[must_use]
+    pub fn store_name(&self) -> [u8; 16] {
+        self.store
+    }
+
     /// The last record appended.
     #[must_use]
     pub fn last_lsn(&self) -> Lsn {

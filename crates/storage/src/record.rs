@@ -3,7 +3,7 @@
 pub(crate) mod decode;
 pub(crate) mod encode;
 
-use ferrymq_model::{Destination, Message, WallTime, Xid};
+use ferrymq_model::{Annotations, Destination, Message, WallTime, Xid};
 use std::sync::Arc;
 
 // The numbers of the kinds on disk. A kind whose payload changes gets a new number; none is ever reused.
@@ -12,6 +12,8 @@ pub(crate) const KIND_FORGET: u8 = 2;
 pub(crate) const KIND_STORE: u8 = 3;
 pub(crate) const KIND_REMOVE: u8 = 4;
 pub(crate) const KIND_DELIVERED: u8 = 5;
+/// As `KIND_STORE`, of a message with a schedule, which stands before the rest.
+pub(crate) const KIND_STORE_SCHEDULED: u8 = 6;
 /// A message whose producer's sequence counts: another kind of message record with one byte, its number, before it.
 pub(crate) const KIND_COUNTED: u8 = 7;
 pub(crate) const KIND_PREPARE: u8 = 8;
@@ -35,7 +37,7 @@ pub(crate) struct SegmentEnd {
     pub(crate) end: u32,
 }
 
-/// A place that keeps messages: a queue or a durable subscription. The broker numbers them; never reused.
+/// A place that keeps messages: a queue, a durable subscription or the schedule. The broker numbers them; never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct StoreId(pub u32);
 
@@ -67,7 +69,19 @@ pub enum StoreDefinition {
         selector_converts_text: bool,
         /// Not the messages of the same client id.
         no_local: bool,
+        /// Whether it may have several consumers at a time.
+        shared: bool,
     },
+    /// Messages that are not due yet. There is at most one.
+    Schedule,
+}
+
+/// The kind of a record that stores a message.
+pub(crate) fn store_kind(message: &Message) -> u8 {
+    match message.annotations() {
+        Some(Annotations { schedule: Some(_), .. }) => KIND_STORE_SCHEDULED,
+        Some(_) | None => KIND_STORE,
+    }
 }
 
 /// One record.

@@ -76,6 +76,7 @@ impl Broker {
         let (memory, limit) = match full {
             Full::Broker => (self.memory, self.settings.memory_limit_bytes),
             Full::Queue(queue) => (self.queues[queue].memory, self.settings.destination_memory_limit_bytes),
+            Full::Schedule => (self.jobs.memory, self.settings.destination_memory_limit_bytes),
         };
         if memory <= limit / 100 * RESUME_PERCENT {
             self.resume(full, step);
@@ -115,6 +116,7 @@ impl Broker {
         match full {
             Full::Broker => &mut self.paused,
             Full::Queue(queue) => &mut self.queues[queue].paused,
+            Full::Schedule => &mut self.jobs.paused,
         }
     }
 }

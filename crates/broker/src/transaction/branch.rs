@@ -204,7 +204,7 @@ impl Broker {
             return Ok(Vote::ReadOnly);
         }
         let work = self.take_work(xid);
-        if let Err(refusal) = self.check_commit(&work, step.journal) {
+        if let Err(refusal) = self.check_commit(&work, step) {
             return Err(self.refuse_work(xid, work, &refusal, step));
         }
         self.record_prepare(session, xid, work, step);
@@ -238,7 +238,7 @@ impl Broker {
             return Err(wrong(BranchError::Failed, "the journal stopped: nothing more is made durable".to_owned()));
         }
         let work = self.take_work(xid);
-        let sent = match self.check_commit(&work, step.journal) {
+        let sent = match self.check_commit(&work, step) {
             Err(refusal) => return Err(self.refuse_work(xid, work, &refusal, step)),
             Ok(sent) => sent,
         };

@@ -12,14 +12,21 @@ use crate::subscription::{Source, Status};
 use crate::transaction::Transaction;
 use crate::transaction::hold::{HeldSend, HeldSettlement};
 use crate::written::Fate;
-use ferrymq_model::{Address, DeliveryMode, Refusal, RefusalKind, SessionId, Settlement, Token};
-use ferrymq_storage::{Journal, Lsn, Outcome, Record, TransactionName, Urgency};
+use ferrymq_model::{Address, DeliveryMode, Message, Refusal, RefusalKind, SessionId, Settlement, Token};
+use ferrymq_storage::{Lsn, Outcome, Record, TransactionName, Urgency};
 use std::sync::Arc;
 
 /// A send on its way through a commit.
 pub(crate) struct Sent {
     pub(crate) send: HeldSend,
     pub(crate) leaves: Arc<[Leaf]>,
+}
+
+impl Sent {
+    /// A send that the schedule takes.
+    pub(crate) fn to_schedule(send: &HeldSend, message: Arc<Message>) -> Self {
+        Self { send: HeldSend { message, ..send.clone() }, leaves: Arc::from([]) }
+    }
 }
 
 /// What a commit says of the transaction that it ends.
@@ -34,24 +41,30 @@ pub(crate) struct Ending {
 
 impl Broker {
     /// Whether work can be committed, and where each of its sends goes.
-    pub(crate) fn check_commit(&mut self, work: &[Transaction], journal: &Journal) -> Result<Vec<Sent>, Refusal> {
+    pub(crate) fn check_commit(&mut self, work: &[Transaction], step: &Step<'_>) -> Result<Vec<Sent>, Refusal> {
         let sends = || work.iter().flat_map(|work| &work.sends);
         let persistent = sends().any(|send| send.message.header.mode == DeliveryMode::Persistent);
         if self.failed && work.iter().any(|work| !work.is_empty()) {
             return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
         }
-        if persistent && journal.is_short_of_space() {
+        if persistent && step.journal.is_short_of_space() {
             return Err(no_space());
         }
         let mut sent: Vec<Sent> = Vec::with_capacity(sends().count());
         let mut last: Option<(&Arc<Address>, Arc<[Leaf]>)> = None;
         for send in sends() {
+            if self.is_for_schedule(&send.message, &send.address) {
+                let later = self.for_schedule(&send.message, &send.address, step.now.wall, step.journal)?;
+                sent.extend(later.into_iter().map(|message| Sent::to_schedule(send, message)));
+                continue;
+            }
             let leaves = match &last {
                 Some((known, leaves)) if Arc::ptr_eq(known, &send.address) => Arc::clone(leaves),
                 _ => match self.resolve(&send.address) {
                     Route::One(place) => Arc::from(vec![(place, None)]),
                     Route::Many(leaves) => leaves,
                     Route::Refused(refusal) => return Err(*refusal),
+                    Route::Management => unreachable!("what is for the schedule was taken a line above"),
                 },
             };
             self.check_room(&leaves)?;
@@ -84,10 +97,11 @@ impl Broker {
         for (Sent { send, leaves }, planned) in sent.iter().zip(planned) {
             self.carry(send.session, &send.message, leaves, &planned, (lsn, held), step);
             if let Some(slot) = send.producer {
-                let producers = step.journal.producers_mut();
-                producers.take(slot, send.message.header.id.sequence);
-                producers.close(slot);
+                step.journal.producers_mut().take(slot, send.message.header.id.sequence);
             }
+        }
+        for slot in work.iter().flat_map(|work| &work.sends).filter_map(|send| send.producer) {
+            step.journal.producers_mut().close(slot);
         }
         self.finish_work(placed, lsn, held, step);
         for sent in sent {
@@ -95,6 +109,7 @@ impl Broker {
                 self.pause_if_full(session, *place, step);
             }
         }
+        self.pause_if_schedule_is_full(session, step);
         if self.memory >= self.settings.memory_limit_bytes {
             self.pause(session, Full::Broker, step);
         }

@@ -58,7 +58,7 @@ impl Broker {
         }
         let known = self.asking(session).transactions.remove(&transaction.0).expect("it was checked");
         let work = std::slice::from_ref(&known);
-        let sent = match self.check_commit(work, step.journal) {
+        let sent = match self.check_commit(work, step) {
             Err(refusal) => {
                 self.asking(session).transactions.insert(transaction.0, known);
                 return self.refuse(session, confirm, refusal, step);

@@ -139,9 +139,16 @@ impl Broker {
         step: &mut Step<'_>,
     ) -> Result<(), Refusal> {
         self.check_decision(xid, step)?;
-        let branch = self.branches.prepared.remove(xid).expect("it is prepared");
+        let mut branch = self.branches.prepared.remove(xid).expect("it is prepared");
+        let sent = match self.prepared_sends(&mut branch.work, step) {
+            Ok(sent) => sent,
+            Err(refusal) => {
+                self.branches.prepared.insert(Arc::clone(xid), branch);
+                let text = format!("branch {xid} stays prepared: {}", refusal.text);
+                return Err(wrong(BranchError::Retry, text));
+            }
+        };
         self.branches.numbers.remove(&branch.number);
-        let sent = self.prepared_sends(&branch.work, step);
         let name = Some(TransactionName::Branch(Arc::clone(xid)));
         let ending = Ending { name, outcome, prepared: Some(branch.number) };
         self.commit_work(session, branch.work, &sent, &ending, None, step);
@@ -212,29 +219,39 @@ impl Broker {
     }
 
     /// Where the sends of a prepared branch go. It was promised that it can commit: what is not there any more is made
-    /// beyond every limit; what was sent to a temporary destination that died is gone with it.
-    fn prepared_sends(&mut self, work: &[Transaction], step: &mut Step<'_>) -> Vec<Sent> {
+    /// beyond every limit; what was sent to a temporary destination that died is gone with it. What the schedule has no
+    /// room for has to wait.
+    fn prepared_sends(&mut self, work: &mut [Transaction], step: &mut Step<'_>) -> Result<Vec<Sent>, Refusal> {
         let mut sent = Vec::new();
-        for send in work.iter().flat_map(|work| &work.sends) {
+        for send in work.iter_mut().flat_map(|work| &mut work.sends) {
+            if send.counted && send.producer.is_none() {
+                send.producer = step.journal.producers_mut().open(&send.message.header.id.producer).ok();
+            }
+            if self.is_for_schedule(&send.message, &send.address) {
+                let later = self.for_schedule(&send.message, &send.address, step.now.wall, step.journal)?;
+                sent.extend(later.into_iter().map(|message| Sent::to_schedule(send, message)));
+                continue;
+            }
             let leaves: Arc<[Leaf]> = match self.resolve(&send.address) {
                 Route::One(place) => Arc::from(vec![(place, None)]),
                 Route::Many(leaves) => leaves,
                 Route::Refused(_) => self.leaves_beyond_limits(&send.address).into(),
+                Route::Management => unreachable!("what is for the schedule was taken a line above"),
             };
-            let mut send = send.clone();
-            if send.counted && send.producer.is_none() {
-                send.producer = step.journal.producers_mut().open(&send.message.header.id.producer).ok();
+            if !leaves.is_empty() {
+                sent.push(Sent { send: send.clone(), leaves });
             }
-            sent.push(Sent { send, leaves });
         }
-        sent
+        Ok(sent)
     }
 
     fn leaves_beyond_limits(&mut self, address: &Address) -> Vec<Leaf> {
         let mut leaves: Vec<Leaf> = Vec::new();
         for (index, leaf) in address.leaves.iter().enumerate() {
             if leaf.is_pattern() {
-                leaves.extend(self.existing(leaf).into_iter().map(|(name, place)| (place, Some(Arc::new(name)))));
+                for (name, place) in self.existing(leaf) {
+                    self.add_leaf(place, Some(Arc::new(name.clone())), &name, &mut leaves);
+                }
                 continue;
             }
             let known = self.places.get(&**leaf).copied();
@@ -242,7 +259,7 @@ impl Broker {
                 continue;
             }
             let place = known.unwrap_or_else(|| self.make_at(leaf, None));
-            leaves.push((place, (index > 0).then(|| Arc::clone(leaf))));
+            self.add_leaf(place, (index > 0).then(|| Arc::clone(leaf)), leaf, &mut leaves);
         }
         leaves
     }

@@ -7,7 +7,7 @@ use ferrymq_model::selector::Operand;
 use ferrymq_model::{
     Address, Annotations, BranchAction, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Dialect,
     Dialects, Event, Header, MalformedMessage, Message, MessageId, MonoTime, Neutral, Now, ProducerId, Query, Request,
-    Seen, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime, Xid,
+    Schedule, Seen, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime, Xid,
 };
 use ferrymq_storage::disk::memory::MemoryDisk;
 use ferrymq_storage::{Disk, DiskError, Journal, JournalOptions, journal};
@@ -280,6 +280,14 @@ impl Bench {
             bytes: body.to_owned().into(),
             body_at: u32::try_from(body_at).unwrap(),
         }
+    }
+
+    /// Sends a persistent message that is delivered later.
+    pub(crate) fn schedule(&mut self, slot: u32, to: &str, body: &str, confirm: Option<Token>, schedule: Schedule) {
+        self.send_as(slot, to, body, confirm, |message| {
+            message.header.mode = DeliveryMode::Persistent;
+            message.header.annotations.get_or_insert_default().schedule = Some(Box::new(schedule));
+        });
     }
 
     /// Sends a message as it is after `change`, through a producer of its own.

@@ -4,10 +4,10 @@ use crate::codec::bits::BitWriter;
 use crate::codec::cache::EncodeCache;
 use crate::codec::reader::Encoding;
 use crate::codec::table::Structure;
-use crate::codec::writer::Writer;
+use crate::codec::writer::{Aside, Writer};
 use crate::codec::{CodecError, CodecOptions, Command, SIZE_BYTES};
 use crate::limits::SCRATCH_KEEP_BYTES;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use ferrymq_model::Outbox;
 
 /// The writing half of one connection.
@@ -18,6 +18,10 @@ pub struct Encoder {
     /// The data of the frame at hand; its boolean stream, which goes before them, is complete only at the end.
     data: Vec<u8>,
     bits: BitWriter,
+    /// Octets of the frame that are not copied into its data.
+    aside: Option<Aside>,
+    /// Type code and boolean stream of the frame at hand.
+    head: Vec<u8>,
 }
 
 impl Encoder {
@@ -25,7 +29,7 @@ impl Encoder {
     #[must_use]
     pub fn new(options: CodecOptions) -> Self {
         let cache = options.cache.map(EncodeCache::new);
-        Self { options, cache, data: Vec::new(), bits: BitWriter::default() }
+        Self { options, cache, data: Vec::new(), bits: BitWriter::default(), aside: None, head: Vec::new() }
     }
 
     /// What was agreed.
@@ -40,65 +44,123 @@ impl Encoder {
     /// The command does not exist in this version, a field is longer than the format allows, or the frame is larger
     /// than agreed. Then `out` and the cache are as before.
     pub fn encode(&mut self, command: &Command, out: &mut BytesMut) -> Result<(), CodecError> {
-        let tight = self.options.tight && !matches!(command, Command::WireFormatInfo(_));
-        self.data.clear();
-        self.bits.clear();
-        if let Some(cache) = &mut self.cache {
-            cache.begin_frame();
+        let frame = self.frame(command)?;
+        out.reserve(frame.len());
+        out.extend_from_slice(frame.size());
+        out.extend_from_slice(frame.head());
+        let (before, octets, after) = frame.data();
+        out.extend_from_slice(before);
+        if let Some(octets) = octets {
+            out.extend_from_slice(&octets);
+            out.extend_from_slice(after);
         }
-        let result = self.write(command).and_then(|()| self.append(command.type_code(), tight, out));
-        if let (Err(_), Some(cache)) = (&result, &mut self.cache) {
-            cache.abandon_frame();
-        }
-        if self.data.capacity() > SCRATCH_KEEP_BYTES {
-            self.data = Vec::new();
-        }
-        result
+        self.forget_large();
+        Ok(())
     }
 
-    /// As [`Self::encode`], into an outbox.
+    /// As [`Self::encode`], into an outbox: a large content goes in by reference.
     ///
     /// # Errors
     /// As [`Self::encode`].
     pub fn put(&mut self, command: &Command, out: &mut Outbox) -> Result<(), CodecError> {
-        let mut frame = BytesMut::new();
-        self.encode(command, &mut frame)?;
-        out.put(&frame);
+        let frame = self.frame(command)?;
+        out.put(frame.size());
+        out.put(frame.head());
+        let (before, octets, after) = frame.data();
+        out.put(before);
+        if let Some(octets) = octets {
+            out.put_body(octets);
+            out.put(after);
+        }
+        self.forget_large();
         Ok(())
+    }
+
+    /// Writes the command and puts the frame's head together.
+    fn frame(&mut self, command: &Command) -> Result<Frame<'_>, CodecError> {
+        let tight = self.options.tight && !matches!(command, Command::WireFormatInfo(_));
+        self.data.clear();
+        self.bits.clear();
+        self.aside = None;
+        self.head.clear();
+        if let Some(cache) = &mut self.cache {
+            cache.begin_frame();
+        }
+        let result = self.write(command).and_then(|()| self.finish(command.type_code(), tight));
+        match (result, &mut self.cache) {
+            (Err(error), cache) => {
+                if let Some(cache) = cache {
+                    cache.abandon_frame();
+                }
+                self.forget_large();
+                Err(error)
+            }
+            (Ok(size), _) => {
+                let size = self.options.size_prefix.then_some(size);
+                Ok(Frame { size, head: &self.head, data: &self.data, aside: self.aside.take() })
+            }
+        }
+    }
+
+    /// A buffer that grew with one large frame is not kept.
+    fn forget_large(&mut self) {
+        if self.data.capacity() > SCRATCH_KEEP_BYTES {
+            self.data = Vec::new();
+        }
     }
 
     fn write(&mut self, command: &Command) -> Result<(), CodecError> {
-        let mut writer = match command {
+        let (encoding, cache) = match command {
             // Before anything was agreed, and in the same form ever since.
-            Command::WireFormatInfo(_) => {
-                let encoding = Encoding { version: 1, tight: false, stack_trace: false };
-                Writer::new(encoding, &mut self.data, &mut self.bits, None)
-            }
-            _ => Writer::new(self.options.encoding(), &mut self.data, &mut self.bits, self.cache.as_mut()),
+            Command::WireFormatInfo(_) => (Encoding { version: 1, tight: false, stack_trace: false }, None),
+            _ => (self.options.encoding(), self.cache.as_mut()),
         };
-        command.write(&mut writer)
+        command.write(&mut Writer::new(encoding, &mut self.data, &mut self.bits, cache, &mut self.aside))
     }
 
-    /// Puts together what was written.
-    fn append(&self, type_code: u8, tight: bool, out: &mut BytesMut) -> Result<(), CodecError> {
-        let head = self.bits.head()?;
-        let bits_len = if tight { head.as_slice().len() + self.bits.bytes().len() } else { 0 };
-        let size = 1 + bits_len + self.data.len();
+    /// Type code and boolean stream, which stand in front of the data; the size of all.
+    fn finish(&mut self, type_code: u8, tight: bool) -> Result<[u8; SIZE_BYTES], CodecError> {
+        self.head.push(type_code);
+        if tight {
+            self.head.extend_from_slice(self.bits.head()?.as_slice());
+            self.head.extend_from_slice(self.bits.bytes());
+        }
+        let size = self.head.len() + self.data.len() + self.aside.as_ref().map_or(0, |aside| aside.octets.len());
         let too_large = CodecError::FrameTooLarge { size: size as u64, max: self.options.max_frame as u64 };
         let announced = i32::try_from(size).map_err(|_| too_large)?;
-        if size > self.options.max_frame {
-            return Err(too_large);
+        if size > self.options.max_frame { Err(too_large) } else { Ok(announced.to_be_bytes()) }
+    }
+}
+
+/// A frame in pieces, in their order.
+struct Frame<'e> {
+    size: Option<[u8; SIZE_BYTES]>,
+    head: &'e [u8],
+    data: &'e [u8],
+    aside: Option<Aside>,
+}
+
+impl<'e> Frame<'e> {
+    fn len(&self) -> usize {
+        self.size().len()
+            + self.head.len()
+            + self.data.len()
+            + self.aside.as_ref().map_or(0, |aside| aside.octets.len())
+    }
+
+    fn size(&self) -> &[u8] {
+        self.size.as_ref().map_or(&[], |size| &size[..])
+    }
+
+    fn head(&self) -> &'e [u8] {
+        self.head
+    }
+
+    /// What comes before the octets that were not copied, these, and what comes after them.
+    fn data(self) -> (&'e [u8], Option<Bytes>, &'e [u8]) {
+        match self.aside {
+            Some(Aside { at, octets }) => (&self.data[..at], Some(octets), &self.data[at..]),
+            None => (self.data, None, &[]),
         }
-        out.reserve(SIZE_BYTES + size);
-        if self.options.size_prefix {
-            out.extend_from_slice(&announced.to_be_bytes());
-        }
-        out.extend_from_slice(&[type_code]);
-        if tight {
-            out.extend_from_slice(head.as_slice());
-            out.extend_from_slice(self.bits.bytes());
-        }
-        out.extend_from_slice(&self.data);
-        Ok(())
     }
 }

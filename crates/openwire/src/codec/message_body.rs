@@ -135,7 +135,7 @@ impl MessageBody {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {
-        writer.optional_octets(self.content())?;
+        writer.large_octets(self.content(), || self.content_bytes())?;
         writer.optional_octets(self.properties())
     }
 }

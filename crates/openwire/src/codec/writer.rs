@@ -8,6 +8,19 @@ use crate::codec::reader::{Encoding, may_embed_a_form};
 use crate::codec::table::Structure;
 use crate::codec::text::Form;
 use crate::limits::ARRAY_ELEMENTS_MAX;
+use bytes::Bytes;
+
+/// Octets from this size on are kept aside instead of being copied among the data. Bytes.
+const ASIDE_BYTES_MIN: usize = 512;
+
+/// Octets that belong into the data at a place, but are not copied there.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    /// Where in the data they belong.
+    pub(crate) at: usize,
+    /// What belongs there.
+    pub(crate) octets: Bytes,
+}
 
 /// Where a frame is written.
 pub(crate) struct Writer<'a> {
@@ -18,6 +31,8 @@ pub(crate) struct Writer<'a> {
     stack_trace: bool,
     /// Where the cache is on.
     cache: Option<&'a mut EncodeCache>,
+    /// One octet string of a frame may be kept aside.
+    aside: &'a mut Option<Aside>,
 }
 
 impl<'a> Writer<'a> {
@@ -26,9 +41,10 @@ impl<'a> Writer<'a> {
         data: &'a mut Vec<u8>,
         bits: &'a mut BitWriter,
         cache: Option<&'a mut EncodeCache>,
+        aside: &'a mut Option<Aside>,
     ) -> Self {
         let bits = encoding.tight.then_some(bits);
-        Self { data, bits, version: encoding.version, stack_trace: encoding.stack_trace, cache }
+        Self { data, bits, version: encoding.version, stack_trace: encoding.stack_trace, cache, aside }
     }
 
     pub(crate) fn version(&self) -> u8 {
@@ -108,6 +124,24 @@ impl<'a> Writer<'a> {
         let Some(value) = value else { return Ok(()) };
         self.int(i32::try_from(value.len()).map_err(|_| CodecError::TooLong(value.len()))?);
         self.octets(value);
+        Ok(())
+    }
+
+    /// As [`Self::optional_octets`]; large ones, which `share` gives, are not copied.
+    pub(crate) fn large_octets(
+        &mut self,
+        value: Option<&[u8]>,
+        share: impl FnOnce() -> Option<Bytes>,
+    ) -> Result<(), CodecError> {
+        let Some(octets) = value.filter(|value| value.len() >= ASIDE_BYTES_MIN && self.aside.is_none()) else {
+            return self.optional_octets(value);
+        };
+        self.boolean(true);
+        self.int(i32::try_from(octets.len()).map_err(|_| CodecError::TooLong(octets.len()))?);
+        match share() {
+            Some(octets) => *self.aside = Some(Aside { at: self.data.len(), octets }),
+            None => self.octets(octets),
+        }
         Ok(())
     }
 

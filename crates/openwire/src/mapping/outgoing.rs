@@ -205,6 +205,10 @@ fn shown(
     mut own: Vec<(Arc<str>, Value)>,
     added: &[(Arc<str>, Value)],
 ) -> Result<Option<Vec<u8>>, CodecError> {
+    if message.annotations().is_some_and(|annotations| annotations.group.is_some()) {
+        // Other protocols keep the group among the properties; here it has fields of its own.
+        own.retain(|(name, _)| !matches!(&**name, "JMSXGroupID" | "JMSXGroupSeq"));
+    }
     if schedule::is_spent(message) {
         own.retain(|(name, _)| !schedule::is_hidden(message, name));
     }

@@ -3,6 +3,8 @@
 
 mod golden;
 mod hostile;
+mod mapping;
 mod mutation;
+mod peer;
 mod runs;
 mod surface;

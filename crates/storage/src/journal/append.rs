@@ -7,7 +7,7 @@ use super::layout::{
 use super::producers::ProducerSlot;
 use super::segments::refer;
 use super::{Journal, Location, Lsn, Unit, Urgency};
-use crate::record::{KIND_COUNTED, KIND_DEFINE, KIND_SEAL, KIND_STORE, Placement, Record, encode};
+use crate::record::{KIND_COUNTED, KIND_DEFINE, KIND_SEAL, Placement, Record, encode, store_kind};
 use bytes::Bytes;
 use ferrymq_model::Message;
 
@@ -31,7 +31,7 @@ pub(super) struct OpenRecord {
 impl Unit<'_> {
     /// Adds a message with its places; the location is where `read_message` finds it.
     pub fn store(&mut self, message: &Message, placements: &[Placement]) -> Location {
-        self.store_as(message, placements, KIND_STORE)
+        self.store_as(message, placements, store_kind(message))
     }
 
     /// As `store`, and the message's sequence counts: none up to it is taken from this producer again.
@@ -47,7 +47,7 @@ impl Unit<'_> {
         let journal = &mut *self.journal;
         let start = journal.start_record();
         if kind == KIND_COUNTED {
-            journal.pending.buffer.push(KIND_STORE);
+            journal.pending.buffer.push(store_kind(message));
         }
         encode::store_head(message, placements, &mut journal.pending.buffer);
         let body = if message.bytes.len() >= BODY_BY_REFERENCE_BYTES {

@@ -2,11 +2,12 @@
 
 use super::encode::{
     FLAG_ANNOTATIONS, FLAG_EXPIRES, FLAG_PERSISTENT, HAS_CORRELATION_ID, HAS_GROUP, HAS_KIND, HAS_ORIGINAL_DESTINATION,
-    HAS_REPLY_TO, HAS_USER,
+    HAS_REPLY_TO, HAS_USER, SCHEDULE_HAS_CRON, SCHEDULE_IS_DELIVERY_DELAY,
 };
 use super::{
     KIND_CATALOGUE, KIND_CATALOGUE_BRANCHES, KIND_COUNTED, KIND_DEFINE, KIND_DELIVERED, KIND_DISSOLVE, KIND_DROPPED,
     KIND_FORGET, KIND_OUTCOME, KIND_OUTCOMES, KIND_PREPARE, KIND_PRODUCERS, KIND_REMOVE, KIND_SEAL, KIND_STORE,
+    KIND_STORE_SCHEDULED,
 };
 use super::{
     Outcome, Placement, Prepared, PreparedSend, Record, SegmentEnd, StoreDefinition, StoreId, TransactionName,
@@ -14,8 +15,8 @@ use super::{
 };
 use bytes::Bytes;
 use ferrymq_model::{
-    Annotations, DeliveryMode, Destination, DestinationKind, Dialects, Group, Header, Message, MessageId, Value,
-    WallTime, Xid,
+    Annotations, DeliveryMode, Destination, DestinationKind, Dialects, Group, Header, Message, MessageId, Schedule,
+    Value, WallTime, Xid,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -109,12 +110,10 @@ impl Decoder {
     pub(crate) fn decode(&mut self, kind: u8, payload: &Payload<'_>) -> Result<Stored, DecodeError> {
         let mut input = Input(payload.as_slice());
         let stored = match kind {
-            KIND_STORE => return self.store(payload).map(Stored::Record),
+            KIND_STORE | KIND_STORE_SCHEDULED => return self.store(kind, payload).map(Stored::Record),
             KIND_COUNTED => {
-                if input.u8()? != KIND_STORE {
-                    return Err(DecodeError::Newer("another kind of message counts".to_owned()));
-                }
-                return self.store(&payload.last(input.0.len())).map(Stored::Counted);
+                let kind = input.message_kind()?;
+                return self.store(kind, &payload.last(input.0.len())).map(Stored::Counted);
             }
             KIND_PREPARE => Stored::Record(Record::Prepare(Box::new(self.prepare(&mut input)?))),
             KIND_DISSOLVE => Stored::Record(Record::Dissolve { branch: input.u64()? }),
@@ -122,43 +121,15 @@ impl Decoder {
                 let (name, outcome) = outcome(&mut input)?;
                 Stored::Record(Record::Outcome { name, outcome })
             }
-            KIND_PRODUCERS => {
-                let count = input.count(12)?;
-                let mut producers = Vec::with_capacity(count);
-                for _ in 0..count {
-                    producers.push((input.text()?.into(), input.u64()?));
-                }
-                Stored::Producers(producers)
-            }
-            KIND_OUTCOMES => {
-                let count = input.count(6)?;
-                let mut outcomes = Vec::with_capacity(count);
-                for _ in 0..count {
-                    outcomes.push(outcome(&mut input)?);
-                }
-                Stored::Outcomes(outcomes)
-            }
+            KIND_PRODUCERS => producers(&mut input)?,
+            KIND_OUTCOMES => outcomes(&mut input)?,
             KIND_DEFINE => Stored::Record(define(&mut input)?),
             KIND_FORGET => Stored::Record(Record::Forget { store: StoreId(input.u32()?) }),
             KIND_REMOVE => {
                 Stored::Record(Record::Remove { store: StoreId(input.u32()?), first: input.u64()?, last: input.u64()? })
             }
             KIND_DELIVERED => Stored::Record(Record::Delivered { store: StoreId(input.u32()?), through: input.u64()? }),
-            KIND_CATALOGUE | KIND_CATALOGUE_BRANCHES => {
-                let count = input.count(8)?;
-                let mut segments = Vec::with_capacity(count);
-                for _ in 0..count {
-                    segments.push(SegmentEnd { segment: input.u32()?, end: input.u32()? });
-                }
-                let stores = input.u32()?;
-                let mut branches = Vec::new();
-                if kind == KIND_CATALOGUE_BRANCHES {
-                    for _ in 0..input.count(8)? {
-                        branches.push(input.u64()?);
-                    }
-                }
-                Stored::Catalogue { segments, stores, branches }
-            }
+            KIND_CATALOGUE | KIND_CATALOGUE_BRANCHES => catalogue(kind, &mut input)?,
             KIND_DROPPED => {
                 let count = input.count(4)?;
                 let mut segments = Vec::with_capacity(count);
@@ -173,8 +144,8 @@ impl Decoder {
         if input.0.is_empty() { Ok(stored) } else { Err(DecodeError::Malformed("bytes are left over")) }
     }
 
-    fn store(&mut self, payload: &Payload<'_>) -> Result<Record, DecodeError> {
-        let (message, placements) = self.message(payload)?;
+    fn store(&mut self, kind: u8, payload: &Payload<'_>) -> Result<Record, DecodeError> {
+        let (message, placements) = self.message(kind, payload)?;
         if placements.is_empty() {
             return Err(DecodeError::Malformed("a stored message stands nowhere"));
         }
@@ -192,11 +163,9 @@ impl Decoder {
             let leaves = input.count(5)?;
             let leaves = (0..leaves).map(|_| input.destination()).collect::<Result<_, _>>()?;
             let flags = input.u8()?;
-            if input.u8()? != KIND_STORE {
-                return Err(DecodeError::Newer("a branch sends another kind of message".to_owned()));
-            }
+            let kind = input.message_kind()?;
             let len = input.count(1)?;
-            let (message, placements) = self.message(&Payload::Borrowed(input.take(len)?))?;
+            let (message, placements) = self.message(kind, &Payload::Borrowed(input.take(len)?))?;
             if !placements.is_empty() {
                 return Err(DecodeError::Malformed("a message that is not sent yet stands somewhere"));
             }
@@ -206,9 +175,10 @@ impl Decoder {
     }
 
     /// A message with its places.
-    fn message(&mut self, payload: &Payload<'_>) -> Result<(Arc<Message>, Vec<Placement>), DecodeError> {
+    fn message(&mut self, kind: u8, payload: &Payload<'_>) -> Result<(Arc<Message>, Vec<Placement>), DecodeError> {
         let bytes = payload.as_slice();
         let mut input = Input(bytes);
+        let schedule = if kind == KIND_STORE_SCHEDULED { Some(Box::new(schedule(&mut input)?)) } else { None };
         let placements = input.placements()?;
         let code = input.u16()?;
         let dialect = self
@@ -222,7 +192,11 @@ impl Decoder {
         let producer = self.producer(input.text()?);
         let sequence = input.u64()?;
         let destination = self.destination(&mut input)?;
-        let annotations = if flags & FLAG_ANNOTATIONS != 0 { Some(Box::new(annotations(&mut input)?)) } else { None };
+        let mut annotations =
+            if flags & FLAG_ANNOTATIONS != 0 { Some(Box::new(annotations(&mut input)?)) } else { None };
+        if let Some(schedule) = schedule {
+            annotations.get_or_insert_default().schedule = Some(schedule);
+        }
         let body_at = input.u32()?;
         if body_at as usize > input.0.len() {
             return Err(DecodeError::Malformed("a message's body starts behind its end"));
@@ -280,11 +254,47 @@ fn define(input: &mut Input<'_>) -> Result<Record, DecodeError> {
                 selector,
                 selector_converts_text: flags & 2 != 0,
                 no_local: flags & 4 != 0,
+                shared: flags & 8 != 0,
             }
         }
+        3 => StoreDefinition::Schedule,
         unknown => return Err(DecodeError::Newer(format!("store kind {unknown} is not known"))),
     };
     Ok(Record::Define { store, definition, next_sequence, delivered })
+}
+
+fn catalogue(kind: u8, input: &mut Input<'_>) -> Result<Stored, DecodeError> {
+    let count = input.count(8)?;
+    let mut segments = Vec::with_capacity(count);
+    for _ in 0..count {
+        segments.push(SegmentEnd { segment: input.u32()?, end: input.u32()? });
+    }
+    let stores = input.u32()?;
+    let mut branches = Vec::new();
+    if kind == KIND_CATALOGUE_BRANCHES {
+        for _ in 0..input.count(8)? {
+            branches.push(input.u64()?);
+        }
+    }
+    Ok(Stored::Catalogue { segments, stores, branches })
+}
+
+fn producers(input: &mut Input<'_>) -> Result<Stored, DecodeError> {
+    let count = input.count(12)?;
+    let mut producers = Vec::with_capacity(count);
+    for _ in 0..count {
+        producers.push((input.text()?.into(), input.u64()?));
+    }
+    Ok(Stored::Producers(producers))
+}
+
+fn outcomes(input: &mut Input<'_>) -> Result<Stored, DecodeError> {
+    let count = input.count(6)?;
+    let mut outcomes = Vec::with_capacity(count);
+    for _ in 0..count {
+        outcomes.push(outcome(input)?);
+    }
+    Ok(Stored::Outcomes(outcomes))
 }
 
 fn outcome(input: &mut Input<'_>) -> Result<(TransactionName, Outcome), DecodeError> {
@@ -302,6 +312,16 @@ fn outcome(input: &mut Input<'_>) -> Result<(TransactionName, Outcome), DecodeEr
         unknown => return Err(DecodeError::Newer(format!("outcome {unknown} is not known"))),
     };
     Ok((name, outcome))
+}
+
+fn schedule(input: &mut Input<'_>) -> Result<Schedule, DecodeError> {
+    let due = WallTime(input.u64()?);
+    let (delay_ms, period_ms) = (input.u64()?, input.u64()?);
+    let repeat = i32::from_le_bytes(input.array()?);
+    let flags = input.u8()?;
+    let cron = if flags & SCHEDULE_HAS_CRON != 0 { Some(input.text()?.into()) } else { None };
+    let is_delivery_delay = flags & SCHEDULE_IS_DELIVERY_DELAY != 0;
+    Ok(Schedule { delay_ms, period_ms, repeat, cron, is_delivery_delay, due })
 }
 
 fn annotations(input: &mut Input<'_>) -> Result<Annotations, DecodeError> {
@@ -417,6 +437,14 @@ impl<'a> Input<'a> {
     fn text(&mut self) -> Result<&'a str, DecodeError> {
         let len = self.u32()? as usize;
         std::str::from_utf8(self.take(len)?).map_err(|_| DecodeError::Malformed("a text is not UTF-8"))
+    }
+
+    /// The kind of a message inside another record.
+    fn message_kind(&mut self) -> Result<u8, DecodeError> {
+        match self.u8()? {
+            kind @ (KIND_STORE | KIND_STORE_SCHEDULED) => Ok(kind),
+            unknown => Err(DecodeError::Newer(format!("message kind {unknown} is not known"))),
+        }
     }
 
     fn placements(&mut self) -> Result<Vec<Placement>, DecodeError> {

@@ -2,12 +2,12 @@
 
 use super::{
     KIND_CATALOGUE, KIND_CATALOGUE_BRANCHES, KIND_DEFINE, KIND_DELIVERED, KIND_DISSOLVE, KIND_DROPPED, KIND_FORGET,
-    KIND_OUTCOME, KIND_OUTCOMES, KIND_PREPARE, KIND_PRODUCERS, KIND_REMOVE, KIND_STORE,
+    KIND_OUTCOME, KIND_OUTCOMES, KIND_PREPARE, KIND_PRODUCERS, KIND_REMOVE, store_kind,
 };
 use super::{
     Outcome, Placement, Prepared, Record, SegmentEnd, StoreDefinition, StoreId, TransactionName, VALUE_DEPTH_MAX,
 };
-use ferrymq_model::{Annotations, DeliveryMode, Destination, DestinationKind, Message, Value, Xid};
+use ferrymq_model::{Annotations, DeliveryMode, Destination, DestinationKind, Message, Schedule, Value, Xid};
 use std::sync::Arc;
 
 pub(crate) const FLAG_PERSISTENT: u8 = 1;
@@ -21,7 +21,11 @@ pub(crate) const HAS_GROUP: u8 = 8;
 pub(crate) const HAS_USER: u8 = 16;
 pub(crate) const HAS_ORIGINAL_DESTINATION: u8 = 32;
 
-/// Writes everything of a `Store` record except the message's bytes, which follow it immediately.
+pub(crate) const SCHEDULE_HAS_CRON: u8 = 1;
+pub(crate) const SCHEDULE_IS_DELIVERY_DELAY: u8 = 2;
+
+/// Writes everything of a `Store` record of the kind [`store_kind`] except the message's bytes, which follow it
+/// immediately.
 pub(crate) fn store_head(message: &Message, placements: &[Placement], out: &mut Vec<u8>) {
     assert!(!placements.is_empty(), "a stored message stands somewhere");
     message_head(message, placements, out);
@@ -29,6 +33,9 @@ pub(crate) fn store_head(message: &Message, placements: &[Placement], out: &mut 
 
 /// As `store_head`, also for a message that stands nowhere yet.
 fn message_head(message: &Message, placements: &[Placement], out: &mut Vec<u8>) {
+    if let Some(schedule) = message.annotations().and_then(|annotations| annotations.schedule.as_deref()) {
+        put_schedule(schedule, out);
+    }
     put_placements(placements, out);
     let header = &message.header;
     let mut flags = 0;
@@ -70,7 +77,7 @@ pub(crate) fn record(record: &Record, out: &mut Vec<u8>) -> u8 {
         Record::Store { message, placements } => {
             store_head(message, placements, out);
             out.extend_from_slice(&message.bytes);
-            KIND_STORE
+            store_kind(message)
         }
         Record::Remove { store, first, last } => {
             out.extend_from_slice(&store.0.to_le_bytes());
@@ -114,7 +121,7 @@ pub(crate) fn define(
             out.push(1);
             put_destination(destination, out);
         }
-        StoreDefinition::Durable { client_id, name, topics, selector, selector_converts_text, no_local } => {
+        StoreDefinition::Durable { client_id, name, topics, selector, selector_converts_text, no_local, shared } => {
             out.push(2);
             put_text(client_id, out);
             put_text(name, out);
@@ -122,13 +129,16 @@ pub(crate) fn define(
             for topic in topics {
                 put_destination(topic, out);
             }
-            let flags =
-                u8::from(selector.is_some()) | u8::from(*selector_converts_text) << 1 | u8::from(*no_local) << 2;
+            let flags = u8::from(selector.is_some())
+                | u8::from(*selector_converts_text) << 1
+                | u8::from(*no_local) << 2
+                | u8::from(*shared) << 3;
             out.push(flags);
             if let Some(selector) = selector {
                 put_text(selector, out);
             }
         }
+        StoreDefinition::Schedule => out.push(3),
     }
 }
 
@@ -144,7 +154,7 @@ fn prepare(prepared: &Prepared, out: &mut Vec<u8>) {
             put_destination(leaf, out);
         }
         out.push(u8::from(send.counted));
-        out.push(KIND_STORE);
+        out.push(store_kind(&send.message));
         let len_at = out.len();
         out.extend_from_slice(&[0; 4]);
         message_head(&send.message, &[], out);
@@ -201,6 +211,24 @@ pub(crate) fn dropped(segments: &[u32], out: &mut Vec<u8>) -> u8 {
         out.extend_from_slice(&segment.to_le_bytes());
     }
     KIND_DROPPED
+}
+
+fn put_schedule(schedule: &Schedule, out: &mut Vec<u8>) {
+    out.extend_from_slice(&schedule.due.0.to_le_bytes());
+    out.extend_from_slice(&schedule.delay_ms.to_le_bytes());
+    out.extend_from_slice(&schedule.period_ms.to_le_bytes());
+    out.extend_from_slice(&schedule.repeat.to_le_bytes());
+    let mut flags = 0;
+    if schedule.cron.is_some() {
+        flags |= SCHEDULE_HAS_CRON;
+    }
+    if schedule.is_delivery_delay {
+        flags |= SCHEDULE_IS_DELIVERY_DELAY;
+    }
+    out.push(flags);
+    if let Some(cron) = &schedule.cron {
+        put_text(cron, out);
+    }
 }
 
 fn put_annotations(annotations: &Annotations, out: &mut Vec<u8>) {

@@ -3,7 +3,7 @@
 
 use crate::support::*;
 use bytes::Bytes;
-use ferrymq_model::{Annotations, DeliveryMode, Destination, DestinationKind, Group, Value, WallTime};
+use ferrymq_model::{Annotations, DeliveryMode, Destination, DestinationKind, Group, Schedule, Value, WallTime};
 use ferrymq_storage::disk::memory::MemoryDisk;
 use ferrymq_storage::inspect::{Item, inspect};
 use ferrymq_storage::{Disk, Placement, Record, StoreDefinition, StoreId, Urgency};
@@ -52,6 +52,7 @@ fn records() -> Vec<Record> {
         selector: Some("price > 3".into()),
         selector_converts_text: true,
         no_local: true,
+        shared: false,
     };
     let place = |store, sequence| Placement { store: StoreId(store), sequence };
     vec![
@@ -97,13 +98,41 @@ fn described(disk: &mut MemoryDisk) -> String {
     text
 }
 
-#[test]
-fn version_1_is_written_and_read_as_ever() {
+/// Messages that are not due yet.
+fn scheduled() -> Vec<Record> {
+    let place = |sequence| vec![Placement { store: StoreId(3), sequence }];
+    let mut delayed = message(9, Bytes::from_static(b"later"));
+    let delay = Schedule { delay_ms: 5000, is_delivery_delay: true, due: WallTime(7), ..Schedule::default() };
+    delayed.header.annotations = Some(Box::new(Annotations { schedule: Some(delay.into()), ..Annotations::default() }));
+    let mut repeated = message(10, Bytes::from_static(b"again"));
+    let series = Schedule {
+        delay_ms: 1,
+        period_ms: 2,
+        repeat: -1,
+        cron: Some("5 0 * * *".into()),
+        is_delivery_delay: false,
+        due: WallTime(1_800_000_000_000),
+    };
+    repeated.header.annotations = Some(Box::new(Annotations {
+        kind: Some("k".into()),
+        schedule: Some(series.into()),
+        added: vec![("scheduledJobId".into(), Value::Text("ID:x".into()))],
+        ..Annotations::default()
+    }));
+    vec![
+        Record::Define { store: StoreId(3), definition: StoreDefinition::Schedule, next_sequence: 1, delivered: 0 },
+        Record::Store { message: delayed.into(), placements: place(1) },
+        Record::Store { message: repeated.into(), placements: place(2) },
+        Record::Remove { store: StoreId(3), first: 1, last: 1 },
+    ]
+}
+
+fn check(records: &[Record], golden_hex: &str, golden_text: &str) {
     let mut disk = MemoryDisk::new();
     let (mut journal, _) = recover(&mut disk, small()).unwrap();
     let mut unit = journal.begin();
-    for record in records() {
-        unit.add(&record);
+    for record in records {
+        unit.add(record);
     }
     unit.commit(Urgency::Awaited);
     flush(&mut journal, &mut disk);
@@ -111,10 +140,20 @@ fn version_1_is_written_and_read_as_ever() {
     flush(&mut journal, &mut disk);
     let segment = disk.segment_mut(1).unwrap();
     let end = segment.iter().rposition(|byte| *byte != 0).unwrap() + 1;
-    assert_eq!(hex(&segment[..end]), include_str!("../golden/journal-v1.hex"), "the format changed");
+    assert_eq!(hex(&segment[..end]), golden_hex, "the format changed");
 
     let mut golden = MemoryDisk::new();
     golden.create(1, 4096).unwrap();
-    golden.write(1, 0, &unhex(include_str!("../golden/journal-v1.hex"))).unwrap();
-    assert_eq!(described(&mut golden), include_str!("../golden/journal-v1.txt"), "what is read changed");
+    golden.write(1, 0, &unhex(golden_hex)).unwrap();
+    assert_eq!(described(&mut golden), golden_text, "what is read changed");
+}
+
+#[test]
+fn version_1_is_written_and_read_as_ever() {
+    check(&records(), include_str!("../golden/journal-v1.hex"), include_str!("../golden/journal-v1.txt"));
+}
+
+#[test]
+fn scheduled_messages_are_written_and_read_as_ever() {
+    check(&scheduled(), include_str!("../golden/schedule-v1.hex"), include_str!("../golden/schedule-v1.txt"));
 }
