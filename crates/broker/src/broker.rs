@@ -242,9 +242,7 @@ impl Broker {
             Request::Disconnect => self.disconnect(session, step),
         }
         self.publish_advisories(step);
-        if !self.work.is_empty() {
-            self.record_work(false, Some(session), step);
-        }
+        self.record_work(false, Some(session), step);
         self.confirm_pulls(step);
     }
 
