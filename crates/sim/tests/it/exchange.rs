@@ -26,7 +26,8 @@ impl Java {
         java.act(table, |peer, out| peer.hello(out).unwrap());
         java.commands(table);
         java.act(table, |peer, out| {
-            peer.connect(None, out).unwrap();
+            let client_id = peer.connection_id().value;
+            peer.connect(Some(&client_id), out).unwrap();
             peer.begin_session(1, out).unwrap();
             peer.begin_producer(1, out).unwrap();
         });
