@@ -192,10 +192,10 @@ pub(super) fn codec(seed: u64, tried: &mut Tried) {
     tried.inputs += 1;
     let Ok(Some(command)) = Decoder::new(options.clone()).decode(&mut input) else { return };
     tried.accepted += 1;
-    let Command::Message(message) = command else { return };
+    let Command::Message(mut message) = command else { return };
     let destination = Arc::new(Destination { kind: DestinationKind::Queue, name: Arc::from("Q") });
     let arrival = Arrival { destination: &destination, user: None };
-    if let Ok(message) = incoming(*message, arrival, &mut Names::default()) {
+    if let Ok(message) = incoming(&mut message, arrival, &mut Names::default()) {
         show(message, options);
     }
 }
