@@ -6,8 +6,7 @@ use crate::table::Table;
 use bytes::BytesMut;
 use ferrymq_model::event::Delivery;
 use ferrymq_model::{
-    Closing, DeliveryId, Destination, DestinationKind, Dialect as _, Message as ModelMessage, Outbox, SubscriptionId,
-    WallTime,
+    Closing, DeliveryId, Destination, DestinationKind, Message as ModelMessage, Outbox, SubscriptionId, WallTime,
 };
 use ferrymq_openwire::codec::consumer::ConsumerInfo;
 use ferrymq_openwire::codec::ids::ObjectId;

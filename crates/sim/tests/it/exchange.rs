@@ -53,11 +53,11 @@ impl Java {
 
     fn consume(&mut self, table: &mut Table, queue: &str) {
         let info = ConsumerInfo { prefetch_size: 100, ..ConsumerInfo::default() };
-        self.act(table, |peer, out| drop(peer.begin_consumer(1, &peer::queue(queue), info, out).unwrap()));
+        self.act(table, |peer, out| assert!(peer.begin_consumer(1, &peer::queue(queue), info, out).is_ok()));
     }
 
     fn send(&mut self, table: &mut Table, queue: &str, message: Message) {
-        self.act(table, |peer, out| drop(peer.send(1, &peer::queue(queue), message, None, out).unwrap()));
+        self.act(table, |peer, out| assert!(peer.send(1, &peer::queue(queue), message, None, out).is_ok()));
         self.commands(table);
     }
 
@@ -231,7 +231,7 @@ fn selectors_of_each_protocol_see_the_other_s_properties() {
         selector: Some("color = 'blue' AND JMSType = 't'".into()),
         ..ConsumerInfo::default()
     };
-    java.act(&mut table, |peer, out| drop(peer.begin_consumer(1, &peer::topic("T"), info, out).unwrap()));
+    java.act(&mut table, |peer, out| assert!(peer.begin_consumer(1, &peer::topic("T"), info, out).is_ok()));
     let stomp = sit_stomp(
         &mut table,
         "SUBSCRIBE\nid:0\ndestination:/queue/Q\nselector:n > 5\n\n\0\
