@@ -85,7 +85,8 @@ pub(super) fn introduce(
     if let Err(failure) = talk.until(|command| matches!(command, Command::WireFormatInfo(_)))? {
         return Ok(Err(failure));
     }
-    if *talk.peer.codec() != codec() {
+    let agreed = talk.peer.codec();
+    if (agreed.version, agreed.tight, agreed.cache) != (VERSION, false, None) {
         return Ok(Err(Failure::Failed(format!("the broker does not speak OpenWire {VERSION}"))));
     }
     let mut commands = vec![connection_info(&mut talk.peer, broker)];

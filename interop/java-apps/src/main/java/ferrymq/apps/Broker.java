@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.Map;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -52,6 +53,10 @@ public final class Broker implements AutoCloseable {
         return "tcp://127.0.0.1:" + port;
     }
 
+    public Path data() {
+        return folder.resolve("data");
+    }
+
     public Path folder() {
         return folder;
     }
@@ -60,7 +65,7 @@ public final class Broker implements AutoCloseable {
     public void start() {
         String command = System.getProperty("broker.command", System.getProperty("suite.directory", ".") + "/../start-broker.sh");
         ProcessBuilder builder = new ProcessBuilder(
-                command, folder.resolve("data").toString(), "" + stompPort, "" + port, "" + webSocketPort);
+                command, data().toString(), "" + stompPort, "" + port, "" + webSocketPort);
         builder.environment().putAll(environment);
         File log = folder.resolve("log").toFile();
         builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log));
@@ -142,11 +147,15 @@ public final class Broker implements AutoCloseable {
         }
     }
 
+    /** Below what the system gives to outgoing connections: it is to be free again after each restart. */
     private static int freePort() {
-        try (ServerSocket socket = new ServerSocket(0)) {
-            return socket.getLocalPort();
-        } catch (IOException error) {
-            throw new UncheckedIOException(error);
+        while (true) {
+            int candidate = ThreadLocalRandom.current().nextInt(10_240, 32_000);
+            try (ServerSocket socket = new ServerSocket(candidate)) {
+                return socket.getLocalPort();
+            } catch (IOException taken) {
+                // Another one.
+            }
         }
     }
 }
