@@ -4,6 +4,8 @@ mod crash_points;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod exchange;
 mod fuzz;
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod hostile;
 mod killed_then_cut;
 mod planted;
 mod seeds;
