@@ -3,6 +3,7 @@
 import signal
 import socket
 import sys
+import time
 import traceback
 import uuid
 
@@ -190,6 +191,68 @@ def persistent_messages_survive_sigkill(broker):
     consumer.subscribe(queue)
     assert consumer.bodies(50) == [str(number) for number in range(50)]
     consumer.close()
+
+
+@test
+def a_shared_subscription_gives_each_message_to_one_consumer(broker):
+    topic, name = fresh("topic"), uuid.uuid4().hex
+    shared = {"activemq__sharedSubscriptionName": name}
+    one, two, producer = Client(broker), Client(broker), Client(broker)
+    one.subscribe(topic, **shared)
+    two.subscribe(topic, **shared)
+    for body in ("a", "b", "c", "d"):
+        producer.send(topic, body)
+    assert sorted(one.bodies(2) + two.bodies(2)) == ["a", "b", "c", "d"]
+    for client in (one, two, producer):
+        client.close()
+
+
+@test
+def a_shared_durable_subscription_keeps_what_comes_meanwhile(broker):
+    topic, name = fresh("topic"), uuid.uuid4().hex
+    shared = {"activemq__sharedSubscriptionName": name, "activemq__durable": "true"}
+    first, producer = Client(broker), Client(broker)
+    first.subscribe(topic, **shared)
+    first.close()
+    producer.send(topic, "while away")
+    broker.restart(signal.SIGKILL)
+    one, two = Client(broker), Client(broker)
+    one.subscribe(topic, **shared)
+    assert one.bodies(1) == ["while away"]
+    two.subscribe(topic, **shared)
+    for client in (one, two):
+        client.close()
+
+
+@test
+def a_virtual_topic_has_a_queue_for_each_group(broker):
+    name = "VirtualTopic." + uuid.uuid4().hex
+    groups = [Client(broker), Client(broker)]
+    for number, group in enumerate(groups):
+        group.subscribe(f"/queue/Consumer.{number}.{name}")
+    producer = Client(broker)
+    producer.send(f"/topic/{name}", "to everyone")
+    for number, group in enumerate(groups):
+        message = group.messages(1)[0]
+        assert message.body == "to everyone"
+        assert message.headers["destination"] == f"/queue/Consumer.{number}.{name}"
+        assert message.headers["original-destination"] == f"/topic/{name}"
+        group.close()
+    producer.close()
+
+
+@test
+def advisories_tell_of_consumers(broker):
+    queue = fresh("queue")
+    watcher, consumer = Client(broker), Client(broker)
+    watcher.subscribe("/topic/ActiveMQ.Advisory.Consumer.Queue." + queue.removeprefix("/queue/"))
+    consumer.subscribe(queue)
+    came = watcher.messages(1)[0]
+    assert came.headers["consumerCount"] == "1" and '{"ConsumerInfo":' in came.body, came
+    consumer.close()
+    gone = watcher.messages(1)[0]
+    assert gone.headers["consumerCount"] == "0" and '{"RemoveInfo":' in gone.body, gone
+    watcher.close()
 
 
 @test
@@ -389,6 +452,68 @@ def a_wrong_command_is_answered_with_an_error(broker):
         assert heard.lstrip(b"\n").startswith(b"ERROR\n"), heard
     client = Client(broker)
     client.close()
+
+
+MANAGEMENT = "/topic/ActiveMQ.Scheduler.Management"
+
+
+def send_with(client, destination, body, headers):
+    """Headers whose names have underscores of their own."""
+    client.confirmed(lambda r: client.connection.send(destination, body, headers={**headers, "receipt": r}))
+
+
+@test
+def a_scheduled_message_repeats_and_is_never_early(broker):
+    queue, client = fresh(), Client(broker)
+    client.subscribe(queue)
+    began = time.time()
+    send_with(client, queue, "a", {"AMQ_SCHEDULED_DELAY": "400", "AMQ_SCHEDULED_PERIOD": "300", "AMQ_SCHEDULED_REPEAT": "2"})
+    messages = client.messages(3)
+    assert time.time() - began >= 1.0, "never early"
+    assert len({message.headers["scheduledJobId"] for message in messages}) == 1
+    assert len({message.headers["message-id"] for message in messages}) == 3
+    assert not any(name.startswith("AMQ_SCHEDULED") for message in messages for name in message.headers)
+    client.close()
+
+
+@test
+def a_delayed_message_survives_sigkill(broker):
+    queue, producer = fresh(), Client(broker)
+    send_with(producer, queue, "volatile", {"delivery-delay": "1500"})
+    send_with(producer, queue, "durable", {"delivery-delay": "1500", "persistent": "true"})
+    broker.restart(signal.SIGKILL)
+    consumer = Client(broker)
+    consumer.subscribe(queue)
+    assert sorted(consumer.bodies(2)) == ["durable", "volatile"]
+    consumer.close()
+
+
+@test
+def the_management_topic_browses_and_removes(broker):
+    queue, answers, client = fresh(), fresh(), Client(broker)
+    client.subscribe(answers)
+    send_with(client, queue, "later", {"AMQ_SCHEDULED_CRON": "0 0 1 1 *", "persistent": "true"})
+    send_with(client, MANAGEMENT, "", {"AMQ_SCHEDULER_ACTION": "BROWSE", "reply-to": answers})
+    [job] = client.messages(1)
+    assert (job.body, job.headers["AMQ_SCHEDULED_CRON"]) == ("later", "0 0 1 1 *")
+    remove = {"AMQ_SCHEDULER_ACTION": "REMOVE", "scheduledJobId": job.headers["scheduledJobId"]}
+    send_with(client, MANAGEMENT, "", remove)
+    broker.restart(signal.SIGKILL)
+    client = Client(broker)
+    client.subscribe(answers)
+    send_with(client, queue, "other", {"AMQ_SCHEDULED_DELAY": "3600000"})
+    send_with(client, MANAGEMENT, "", {"AMQ_SCHEDULER_ACTION": "BROWSE", "reply-to": answers})
+    assert client.bodies(1) == ["other"]
+    send_with(client, MANAGEMENT, "", {"AMQ_SCHEDULER_ACTION": "REMOVEALL"})
+    client.close()
+
+
+@test
+def a_schedule_that_is_none_is_refused(broker):
+    client = Client(broker)
+    client.connection.send(fresh(), "a", headers={"AMQ_SCHEDULED_CRON": "every day"})
+    wait_until(lambda: client.ears.errors, "an error")
+    assert "AMQ_SCHEDULED_CRON" in client.ears.errors[0].headers["message"]
 
 
 def main():

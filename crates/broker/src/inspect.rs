@@ -18,6 +18,7 @@ impl Broker {
         match query {
             Query::Broker => Report::Broker(self.report_broker(journal)),
             Query::Destinations(pattern) => Report::Destinations(self.report_destinations(pattern)),
+            Query::Branches => Report::Branches(self.report_branches(journal)),
         }
     }
 
@@ -28,7 +29,7 @@ impl Broker {
             sessions: self.sessions_open,
             subscriptions: count(open),
             destinations: count(self.places.len()),
-            memory_bytes: (self.memory + self.live_memory) as u64,
+            memory_bytes: (self.memory + self.live_memory + self.history_memory) as u64,
             memory_limit_bytes: self.settings.memory_limit_bytes as u64,
             enqueued: self.enqueued,
             dequeued: self.dequeued,
@@ -56,7 +57,7 @@ impl Broker {
             row.producers = producers.get(&(destination.kind, index_of(*place))).copied().unwrap_or(0);
             rows.push(row);
         }
-        for &index in self.durables.values() {
+        for &index in self.durables.values().chain(self.shared.values()) {
             let queue = &self.queues[index];
             let row = self.report_queue(queue, DestinationKind::Topic);
             let topic = row.durable_of.as_deref().unwrap_or_default();
@@ -74,7 +75,9 @@ impl Broker {
             Role::Queue(destination) => (Arc::clone(&destination.name), None),
             Role::Durable(durable) => {
                 let topics: Vec<&str> = durable.topics.iter().map(|topic| &*topic.name).collect();
-                (format!("{}:{}", durable.client_id, durable.name).into(), Some(topics.join(",").into()))
+                let separator = if durable.client_id.is_empty() { "" } else { ":" };
+                let name = format!("{}{separator}{}", durable.client_id, durable.name);
+                (name.into(), Some(topics.join(",").into()))
             }
         };
         let mut row = self.row(kind, &name, &queue.counters);

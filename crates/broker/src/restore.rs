@@ -43,6 +43,10 @@ impl Broker {
                     queue.delivered_recorded = queue.delivered;
                 }
             }
+            Record::Prepare(prepared) => self.restore_prepared(*prepared),
+            Record::Dissolve { branch } => self.restore_dissolved(branch),
+            // The journal remembers these itself.
+            Record::Outcome { .. } => {}
         }
     }
 
@@ -91,7 +95,15 @@ impl Broker {
                 }
             }
             StoreDefinition::Schedule => unreachable!("the schedule is no queue"),
-            StoreDefinition::Durable { client_id, name, topics, selector, selector_converts_text, no_local } => {
+            StoreDefinition::Durable {
+                client_id,
+                name,
+                topics,
+                selector,
+                selector_converts_text,
+                no_local,
+                shared,
+            } => {
                 for topic in topics.iter().filter(|topic| !topic.is_pattern()) {
                     if !self.places.contains_key(topic) {
                         self.make_at(&Arc::new(topic.clone()), None);
@@ -102,6 +114,7 @@ impl Broker {
                 self.add_durable(Durable {
                     client_id,
                     name,
+                    shared,
                     topics,
                     selector: parsed,
                     selector_source: selector,
@@ -117,9 +130,13 @@ impl Broker {
         let Some(index) = self.stores.get(&store.0).copied() else { return };
         let entries = self.queues[index].bands.iter().flatten().filter(|entry| entry.is_live());
         released.extend(entries.filter_map(|entry| entry.item.stored));
-        match self.queues[index].role {
+        self.restore_remove_locked(index, 0, u64::MAX, released);
+        match &self.queues[index].role {
             Role::Durable(_) => self.remove_durable(index),
-            Role::Queue(_) => unreachable!("queues are not forgotten"),
+            Role::Queue(destination) => {
+                self.places.remove(&**destination);
+                self.remove_queue(index);
+            }
         }
         // The records are there already.
         self.work = crate::work::Work::default();
@@ -180,6 +197,7 @@ impl Broker {
                 released.extend(item.stored);
             }
         }
+        self.restore_remove_locked(index, first, last, released);
     }
 
     /// Tells the journal up to where queues delivered, for what is still in them.

@@ -127,6 +127,7 @@ impl Broker {
         for &subscription in &subscriptions {
             self.stop_subscription(subscription);
         }
+        self.leave_branches(session, step);
         for transaction in transactions {
             self.undo_transaction(session, transaction, step);
         }
@@ -137,13 +138,14 @@ impl Broker {
         }
         queues.sort_unstable();
         queues.dedup();
-        for queue in queues {
+        // A shared subscription ended with its last consumer.
+        for queue in queues.into_iter().filter(|queue| self.queues.get(*queue).is_some()).collect::<Vec<_>>() {
             self.dispatch(queue, step);
         }
         for destination in temporaries {
             self.kill_temporary(&destination, step);
         }
-        self.forget_producers(session);
+        self.forget_producers(session, step);
         self.note_connection(session, false);
         let Some(state) = self.sessions[session.slot as usize].take() else { return };
         self.sessions_open -= 1;

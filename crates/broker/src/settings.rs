@@ -39,6 +39,20 @@ impl Default for Advised {
     }
 }
 
+/// A rule that sends what comes to topics to queues, too: `prefix`, the topic's name and `postfix` together are a
+/// pattern over queues.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VirtualTopic {
+    /// The topics, maybe a pattern.
+    pub name: Arc<str>,
+    /// Before the topic's name; a `*` in it stands for the groups.
+    pub prefix: Arc<str>,
+    /// Behind the topic's name.
+    pub postfix: Arc<str>,
+    /// Whether a queue gets only what the selector of one of its consumers wants, and nothing while it has none.
+    pub selector_aware: bool,
+}
+
 /// What may be set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
@@ -50,6 +64,10 @@ pub struct Settings {
     pub broker_url: Arc<str>,
     /// What is told on advisory topics.
     pub advisories: Advised,
+    /// Topics whose messages go to queues, too. The first rule that leads to a queue counts.
+    pub virtual_topics: Vec<VirtualTopic>,
+    /// Whether every message says who sent it: the user of its connection, whatever the sender wrote.
+    pub populate_user_id: bool,
     /// Messages that all queues and durable subscriptions together keep in memory before every producer waits. Bytes.
     /// Topic subscriptions hold up to half as many besides, and lose messages beyond that.
     pub memory_limit_bytes: usize,
@@ -63,6 +81,10 @@ pub struct Settings {
     pub pending_limit: u32,
     /// Topic messages that one subscription holds, waiting or not settled, before it loses some. Bytes.
     pub subscription_memory_limit_bytes: usize,
+    /// Messages that each topic keeps for subscriptions that want past ones; 0: none.
+    pub history_messages_max: u32,
+    /// Bytes of those, for each topic.
+    pub history_bytes_max: usize,
     /// Whether a message of a higher priority overtakes the others of its queue.
     pub prioritized: bool,
     /// Destinations, durable subscriptions included, that may exist at a time.
@@ -95,12 +117,21 @@ impl Default for Settings {
             broker_id: Arc::from("ID:ferrymq"),
             broker_url: Arc::from("vm://ferrymq"),
             advisories: Advised::default(),
+            virtual_topics: vec![VirtualTopic {
+                name: Arc::from("VirtualTopic.>"),
+                prefix: Arc::from("Consumer.*."),
+                postfix: Arc::from(""),
+                selector_aware: false,
+            }],
+            populate_user_id: false,
             memory_limit_bytes: 256 * 1024 * 1024,
             destination_memory_limit_bytes: 32 * 1024 * 1024,
             redeliveries_max: 6,
             dead_letter_queue: Arc::from("ActiveMQ.DLQ"),
             pending_limit: 1000,
             subscription_memory_limit_bytes: 8 * 1024 * 1024,
+            history_messages_max: 0,
+            history_bytes_max: 1024 * 1024,
             prioritized: true,
             destinations_max: 100_000,
             expirations_per_tick_max: 1000,

@@ -4,9 +4,12 @@
 mod driver;
 
 mod advisories;
+mod branches;
 mod browse;
 mod confirm;
 mod dead_letter;
+mod declared;
+mod duplicates;
 mod durable;
 mod exclusive;
 mod expiry;
@@ -20,9 +23,11 @@ mod random;
 mod redelivered;
 mod schedule;
 mod selectors;
+mod shared;
 mod space;
 mod takeover;
 mod temporary;
 mod topics;
 mod transactions;
+mod virtual_topics;
 mod written;

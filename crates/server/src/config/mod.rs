@@ -4,10 +4,13 @@
 //! known one; sizes and times are written for people (`"64 MiB"`, `"30s"`).
 
 mod keys;
+mod topics;
 mod units;
 
+pub use topics::{Advisories, Topics, VirtualTopics};
 pub use units::{Bind, Interval, Size};
 
+use ferrymq_node::ScheduleSettings;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
@@ -31,6 +34,14 @@ pub struct Config {
     pub redelivery: Redelivery,
     /// `[dead_letter]`
     pub dead_letter: DeadLetter,
+    /// `[advisories]`
+    pub advisories: Advisories,
+    /// `[virtual_topics]`
+    pub virtual_topics: VirtualTopics,
+    /// `[topics]`
+    pub topics: Topics,
+    /// `[scheduler]`
+    pub scheduler: Scheduler,
     /// `[connections]`
     pub connections: Connections,
     /// `[stomp]`
@@ -92,6 +103,20 @@ pub struct DeadLetter {
     pub queue: String,
 }
 
+/// Scheduled and delayed delivery.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scheduler {
+    /// Whether scheduled messages are taken, and those that wait brought. What waits is kept.
+    pub enabled: bool,
+    /// How often a delivery may repeat, unless it repeats for ever.
+    pub repeats_max: u32,
+    /// The longest delay or period.
+    pub delay_max: Interval,
+    /// Messages that may wait for their time: each takes about a hundred bytes of memory.
+    pub messages_max: usize,
+}
+
 /// What holds for every connection.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -102,6 +127,8 @@ pub struct Connections {
     pub login_timeout: Interval,
     /// A peer that takes nothing of what waits for it for so long is closed.
     pub write_stall_timeout: Interval,
+    /// Every message says which user sent it.
+    pub populate_user_id: bool,
 }
 
 /// STOMP.
@@ -233,9 +260,26 @@ impl Default for DeadLetter {
     }
 }
 
+impl Default for Scheduler {
+    fn default() -> Self {
+        let broker = ScheduleSettings::default();
+        Self {
+            enabled: broker.enabled,
+            repeats_max: broker.repeats_max,
+            delay_max: Interval(broker.delay_ms_max),
+            messages_max: broker.jobs_max,
+        }
+    }
+}
+
 impl Default for Connections {
     fn default() -> Self {
-        Self { max: 20_000, login_timeout: Interval::seconds(10), write_stall_timeout: Interval::seconds(60) }
+        Self {
+            max: 20_000,
+            login_timeout: Interval::seconds(10),
+            write_stall_timeout: Interval::seconds(60),
+            populate_user_id: false,
+        }
     }
 }
 
@@ -364,6 +408,11 @@ impl Config {
         }
         if self.dead_letter.queue.is_empty() {
             return Err(ConfigError("dead_letter.queue must name a queue".to_owned()));
+        }
+        let virtual_topics = &self.virtual_topics;
+        if virtual_topics.prefix.is_empty() && virtual_topics.postfix.is_empty() && !virtual_topics.names.is_empty() {
+            let text = "virtual_topics.prefix or virtual_topics.postfix must tell the queues from their topics";
+            return Err(ConfigError(text.to_owned()));
         }
         if self.connections.max == 0 {
             return Err(ConfigError("connections.max must be at least 1".to_owned()));
