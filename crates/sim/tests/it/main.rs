@@ -3,5 +3,6 @@
 mod crash_points;
 mod fuzz;
 mod killed_then_cut;
+mod managed;
 mod planted;
 mod seeds;
