@@ -106,6 +106,8 @@ pub struct Broker {
     pub(crate) memory: usize,
     /// Bytes of messages of topics that subscriptions hold, counted for each. They stop no producer.
     pub(crate) live_memory: usize,
+    /// Bytes of past messages that topics keep.
+    pub(crate) history_memory: usize,
     /// The consumers of the queue that is being dispatched: kept for its allocation.
     pub(crate) order: Vec<usize>,
     pub(crate) transactions_bytes: usize,
@@ -161,6 +163,7 @@ impl Broker {
             returned: Vec::new(),
             memory: 0,
             live_memory: 0,
+            history_memory: 0,
             order: Vec::new(),
             transactions_bytes: 0,
             holds: 0,
