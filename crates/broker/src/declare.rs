@@ -68,8 +68,7 @@ impl Broker {
 
     fn is_subscribed(&self, place: Place) -> bool {
         match place {
-            // What is in flight without a consumer is held by a transaction, maybe one that is prepared.
-            Place::Queue(queue) => !self.queues[queue].consumers.is_empty() || self.queues[queue].in_flight > 0,
+            Place::Queue(queue) => !self.queues[queue].consumers.is_empty() || self.is_locked(queue),
             Place::Topic(topic) => {
                 !self.topics[topic].subscribers.is_empty() || !self.topics[topic].durables.is_empty()
             }
