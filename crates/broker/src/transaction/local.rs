@@ -77,6 +77,8 @@ impl Broker {
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
+        let message = self.signed(session, message);
+        self.refresh_route(session, producer);
         match self.try_hold_send(session, producer, message, transaction) {
             Err(refusal) => self.refuse(session, confirm, refusal, step),
             Ok(()) => self.confirm(session, confirm, step),
