@@ -10,10 +10,11 @@ use crate::settings::Settings;
 use crate::slab::{Key, Slab};
 use crate::subscription::Subscription;
 use crate::topic::Topic;
+use crate::transaction::Branches;
 use crate::work::Work;
 use ferrymq_model::advisory::ConnectionFacts;
 use ferrymq_model::{Destination, Event, Message, Now, Refusal, RefusalKind, Request, SessionId, Token};
-use ferrymq_storage::{Journal, Location, Lsn, Placement};
+use ferrymq_storage::{Journal, Location, Lsn, Placement, ProducerSlot};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -112,6 +113,10 @@ pub struct Broker {
     pub(crate) transactions_bytes: usize,
     /// Numbers the held settlements of all transactions.
     pub(crate) holds: u64,
+    /// Branches of distributed transactions that are not over.
+    pub(crate) branches: Branches,
+    /// While a message is recorded: the producer whose sequence counts with it.
+    pub(crate) counting: Option<ProducerSlot>,
     /// Sessions that wait for memory of the broker.
     pub(crate) paused: Vec<SessionId>,
     /// What waits for its time.
@@ -162,6 +167,8 @@ impl Broker {
             order: Vec::new(),
             transactions_bytes: 0,
             holds: 0,
+            branches: Branches::default(),
+            counting: None,
             paused: Vec::new(),
             jobs: Jobs::default(),
             work: Work::default(),
@@ -236,9 +243,7 @@ impl Broker {
             Request::Disconnect => self.disconnect(session, step),
         }
         self.publish_advisories(step);
-        if !self.work.is_empty() {
-            self.record_work(false, Some(session), step);
-        }
+        self.record_work(false, Some(session), step);
         self.confirm_pulls(step);
     }
 
@@ -360,7 +365,11 @@ impl Waiting {
             refusal: refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"),
         };
         match self.event {
-            Event::Confirmed { token } | Event::Purged { token, .. } | Event::Prepared { token, .. } => failed(token),
+            Event::Confirmed { token }
+            | Event::Purged { token, .. }
+            | Event::Prepared { token, .. }
+            // A branch that it does not name may come back.
+            | Event::InDoubt { token, .. } => failed(token),
             other => other,
         }
     }

@@ -18,6 +18,7 @@ impl Broker {
         match query {
             Query::Broker => Report::Broker(self.report_broker(journal)),
             Query::Destinations(pattern) => Report::Destinations(self.report_destinations(pattern)),
+            Query::Branches => Report::Branches(self.report_branches(journal)),
         }
     }
 
