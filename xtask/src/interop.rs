@@ -2,6 +2,7 @@
 //!
 //! A client that cannot be had here is skipped loudly and counted as skipped: only Ruby, which is no requirement.
 
+use crate::java_apps::{self, Client};
 use crate::shell::{self, Outcome, Profile};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub(crate) enum Suite {
     Python,
     Javascript,
     Ruby,
+    JavaApps,
 }
 
 /// How a suite ended.
@@ -33,7 +35,8 @@ enum Ended {
 
 pub(crate) fn run(options: &Options) -> Outcome {
     let binary = shell::broker_binary(if options.release { Profile::Release } else { Profile::Debug })?;
-    let wanted = options.only.map_or(vec![Suite::Python, Suite::Javascript, Suite::Ruby], |suite| vec![suite]);
+    let wanted =
+        options.only.map_or(vec![Suite::Python, Suite::Javascript, Suite::Ruby, Suite::JavaApps], |suite| vec![suite]);
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for suite in wanted {
         println!("interop: {suite:?}");
@@ -62,6 +65,13 @@ fn start(suite: Suite, binary: &Path) -> Result<Ended, Box<dyn std::error::Error
             Some(command) => command,
             None => return Ok(Ended::Skipped("ruby with the stomp gem is not installed and cannot be installed here")),
         },
+        Suite::JavaApps => {
+            let outcomes = Client::ALL.map(|client| java_apps::test(client, binary));
+            for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+                println!("interop: {error}");
+            }
+            return Ok(if outcomes.iter().all(Result::is_ok) { Ended::Passed } else { Ended::Failed });
+        }
     };
     let status = command.env("FERRYMQ_BIN", binary).status()?;
     Ok(if status.success() { Ended::Passed } else { Ended::Failed })

@@ -3,7 +3,7 @@
 use crate::shell::{self, Outcome};
 use clap::ValueEnum;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A generation of the ActiveMQ client.
@@ -69,7 +69,7 @@ impl Programs {
 }
 
 /// The tests of Spring, pools and Camel against the broker.
-pub(crate) fn test(client: Client, binary: &std::path::Path) -> Outcome {
+pub(crate) fn test(client: Client, binary: &Path) -> Outcome {
     set_up()?;
     shell::run(maven(client).arg("test").env("FERRYMQ_BIN", binary))
 }

@@ -1,7 +1,7 @@
 //! The whole test run, as the README names it: sets up what tests need, runs all of them, and sums up.
 
-use crate::shell::{self, Outcome, Profile, cargo};
 use crate::java_apps::Client;
+use crate::shell::{self, Outcome, Profile, cargo};
 use crate::{failover, interop, kill9, sim, xa};
 use clap::Args;
 use std::time::Instant;

@@ -51,7 +51,9 @@ impl FailPoints {
 
     fn is_asked(&self, point: Point) -> bool {
         // A file that is not there asks for nothing.
-        self.asked_in.as_ref().is_some_and(|path| std::fs::read(path).is_ok_and(|asked| asked == point.name().as_bytes()))
+        self.asked_in
+            .as_ref()
+            .is_some_and(|path| std::fs::read(path).is_ok_and(|asked| asked == point.name().as_bytes()))
     }
 }
 
