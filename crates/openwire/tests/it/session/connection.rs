@@ -81,7 +81,7 @@ fn a_client_id_in_use_is_told_and_the_connection_ends() {
     script.pass(0);
     script.negotiate(&properties());
     script.client(connection_info());
-    script.refuse(Some(0), RefusalKind::InvalidClientId, "client id client is in use");
+    script.refuse(Some(0), RefusalKind::InvalidClientId, "Broker: b - Client: client already connected from tcp://c");
     script.finish();
 }
 
