@@ -301,7 +301,7 @@ impl State {
 
     fn command_of_client(&mut self, cx: &mut Context<'_>, command: Command, reply: Reply) -> Result<Done, PeerError> {
         match command {
-            Command::Message(message) => self.send(cx, *message, reply),
+            Command::Message(message) => self.send(cx, message, reply),
             Command::MessageAck(ack) => self.acknowledge(cx, &ack, reply),
             Command::MessagePull(pull) => self.pull(cx, &pull),
             Command::TransactionInfo(info) => self.transaction(cx, &info, reply),
