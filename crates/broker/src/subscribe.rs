@@ -152,9 +152,9 @@ impl Broker {
                 let mut queues = Vec::new();
                 for place in self.places_of(address.leaves.iter().map(|leaf| &**leaf)) {
                     if let Place::Queue(queue) = place
-                        && !queues.contains(&(queue, self.queues[queue].next_sequence))
+                        && !queues.contains(&(self.queues.key(queue), self.queues[queue].next_sequence))
                     {
-                        queues.push((queue, self.queues[queue].next_sequence));
+                        queues.push((self.queues.key(queue), self.queues[queue].next_sequence));
                     }
                 }
                 self.subscriptions[index].browse = Some(Box::new(Browse::new(queues)));
