@@ -3,6 +3,7 @@
 import signal
 import socket
 import sys
+import time
 import traceback
 import uuid
 
@@ -389,6 +390,68 @@ def a_wrong_command_is_answered_with_an_error(broker):
         assert heard.lstrip(b"\n").startswith(b"ERROR\n"), heard
     client = Client(broker)
     client.close()
+
+
+MANAGEMENT = "/topic/ActiveMQ.Scheduler.Management"
+
+
+def send_with(client, destination, body, headers):
+    """Headers whose names have underscores of their own."""
+    client.confirmed(lambda r: client.connection.send(destination, body, headers={**headers, "receipt": r}))
+
+
+@test
+def a_scheduled_message_repeats_and_is_never_early(broker):
+    queue, client = fresh(), Client(broker)
+    client.subscribe(queue)
+    began = time.time()
+    send_with(client, queue, "a", {"AMQ_SCHEDULED_DELAY": "400", "AMQ_SCHEDULED_PERIOD": "300", "AMQ_SCHEDULED_REPEAT": "2"})
+    messages = client.messages(3)
+    assert time.time() - began >= 1.0, "never early"
+    assert len({message.headers["scheduledJobId"] for message in messages}) == 1
+    assert len({message.headers["message-id"] for message in messages}) == 3
+    assert not any(name.startswith("AMQ_SCHEDULED") for message in messages for name in message.headers)
+    client.close()
+
+
+@test
+def a_delayed_message_survives_sigkill(broker):
+    queue, producer = fresh(), Client(broker)
+    send_with(producer, queue, "volatile", {"delivery-delay": "1500"})
+    send_with(producer, queue, "durable", {"delivery-delay": "1500", "persistent": "true"})
+    broker.restart(signal.SIGKILL)
+    consumer = Client(broker)
+    consumer.subscribe(queue)
+    assert sorted(consumer.bodies(2)) == ["durable", "volatile"]
+    consumer.close()
+
+
+@test
+def the_management_topic_browses_and_removes(broker):
+    queue, answers, client = fresh(), fresh(), Client(broker)
+    client.subscribe(answers)
+    send_with(client, queue, "later", {"AMQ_SCHEDULED_CRON": "0 0 1 1 *", "persistent": "true"})
+    send_with(client, MANAGEMENT, "", {"AMQ_SCHEDULER_ACTION": "BROWSE", "reply-to": answers})
+    [job] = client.messages(1)
+    assert (job.body, job.headers["AMQ_SCHEDULED_CRON"]) == ("later", "0 0 1 1 *")
+    remove = {"AMQ_SCHEDULER_ACTION": "REMOVE", "scheduledJobId": job.headers["scheduledJobId"]}
+    send_with(client, MANAGEMENT, "", remove)
+    broker.restart(signal.SIGKILL)
+    client = Client(broker)
+    client.subscribe(answers)
+    send_with(client, queue, "other", {"AMQ_SCHEDULED_DELAY": "3600000"})
+    send_with(client, MANAGEMENT, "", {"AMQ_SCHEDULER_ACTION": "BROWSE", "reply-to": answers})
+    assert client.bodies(1) == ["other"]
+    send_with(client, MANAGEMENT, "", {"AMQ_SCHEDULER_ACTION": "REMOVEALL"})
+    client.close()
+
+
+@test
+def a_schedule_that_is_none_is_refused(broker):
+    client = Client(broker)
+    client.connection.send(fresh(), "a", headers={"AMQ_SCHEDULED_CRON": "every day"})
+    wait_until(lambda: client.ears.errors, "an error")
+    assert "AMQ_SCHEDULED_CRON" in client.ears.errors[0].headers["message"]
 
 
 def main():

@@ -44,7 +44,7 @@ pub(crate) struct Step<'a> {
 }
 
 /// What a name stands for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Place {
     /// A queue, by index.
     Queue(u32),
@@ -67,6 +67,8 @@ pub struct Broker {
     pub(crate) subscriptions: Slab<Subscription>,
     /// Durable subscriptions by client id and name.
     pub(crate) durables: BTreeMap<(Arc<str>, Arc<str>), u32>,
+    /// Shared subscriptions that are not durable, by client id and name.
+    pub(crate) shared: BTreeMap<(Arc<str>, Arc<str>), u32>,
     /// Queues by their number in the journal.
     pub(crate) stores: FxHashMap<u32, u32>,
     pub(crate) next_store: u32,
@@ -134,6 +136,7 @@ impl Broker {
             topics: Slab::default(),
             subscriptions: Slab::default(),
             durables: BTreeMap::new(),
+            shared: BTreeMap::new(),
             stores: FxHashMap::default(),
             next_store: 1,
             patterns: Vec::new(),
@@ -183,9 +186,11 @@ impl Broker {
             }
             Request::RemoveProducer { producer } => self.remove_producer(session, producer, step),
             Request::Send { producer, message, transaction: None, confirm } => {
+                let message = self.signed(session, message);
                 self.send(session, producer, message, confirm, step);
             }
             Request::Send { producer, message, transaction: Some(transaction), confirm } => {
+                let message = self.signed(session, message);
                 self.hold_send(session, producer, message, transaction, confirm, step);
             }
             Request::Subscribe(subscribe) => self.subscribe(session, *subscribe, step),

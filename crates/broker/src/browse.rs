@@ -39,6 +39,18 @@ impl Browse {
     }
 }
 
+impl Browse {
+    /// Takes a queue that dies out of what is still to read; tells whether it was there.
+    pub(crate) fn forget(&mut self, queue: u32) -> bool {
+        let before = self.queues.len();
+        if self.queues.front().is_some_and(|(first, _)| *first == queue) {
+            (self.band, self.after) = (BANDS - 1, 0);
+        }
+        self.queues.retain(|(known, _)| *known != queue);
+        self.queues.len() < before
+    }
+}
+
 enum Seen {
     Message(Item),
     Paged {

@@ -1,11 +1,14 @@
 //! Destinations that clients make and delete themselves.
 
-use crate::broker::{Broker, Step, refusal};
-use ferrymq_model::{Destination, RefusalKind, SessionId, Token};
+use crate::broker::{Broker, Place, Step, refusal};
+use crate::session::Full;
+use crate::subscription::Source;
+use ferrymq_model::{Destination, Refusal, RefusalKind, SessionId, Token};
+use ferrymq_storage::Urgency;
 use std::sync::Arc;
 
 impl Broker {
-    /// Makes a queue or topic.
+    /// Makes a queue or topic. A queue is there again after a restart.
     pub(crate) fn create_destination(
         &mut self,
         session: SessionId,
@@ -13,13 +16,26 @@ impl Broker {
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
-        match self.find_or_make(destination) {
-            Err(refusal) => self.refuse(session, confirm, refusal, step),
-            Ok(_) => self.confirm(session, confirm, step),
+        let made = check_declared(destination).and_then(|()| self.find_or_make(destination));
+        match made {
+            Err(refusal) => return self.refuse(session, confirm, refusal, step),
+            Ok(Place::Topic(_)) => {}
+            Ok(Place::Queue(queue)) => {
+                if self.queues[queue].store.is_none() && !self.failed {
+                    let mut unit = step.journal.begin();
+                    self.define(queue, &mut unit);
+                    let lsn = unit.commit(if confirm.is_some() { Urgency::Awaited } else { Urgency::Lazy });
+                    self.note_lsn(session, lsn);
+                    if confirm.is_some() {
+                        self.awaited = self.awaited.max(lsn);
+                    }
+                }
+            }
         }
+        self.confirm(session, confirm, step);
     }
 
-    /// Deletes a queue or topic with all it holds.
+    /// Deletes a queue or topic with all it holds. One that does not exist is gone already.
     pub(crate) fn delete_destination(
         &mut self,
         session: SessionId,
@@ -27,7 +43,85 @@ impl Broker {
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
-        let refusal = refusal(RefusalKind::Denied, format!("{destination} cannot be deleted yet"));
-        self.refuse(session, confirm, refusal, step);
+        let checked = check_declared(destination).and_then(|()| match self.places.get(&**destination).copied() {
+            None => Ok(None),
+            Some(place) if self.is_subscribed(place) => {
+                let text = format!("Destination still has an active subscription: {destination}");
+                Err(refusal(RefusalKind::DurableInUse, text))
+            }
+            Some(Place::Queue(_)) if self.failed => {
+                Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"))
+            }
+            Some(place) => Ok(Some(place)),
+        });
+        match checked {
+            Err(refusal) => return self.refuse(session, confirm, refusal, step),
+            Ok(None) => {}
+            Ok(Some(place)) => {
+                self.places.remove(&**destination);
+                self.remove_place(destination, place, step);
+                self.record_work(confirm.is_some(), Some(session), step);
+            }
+        }
+        self.confirm(session, confirm, step);
     }
+
+    fn is_subscribed(&self, place: Place) -> bool {
+        match place {
+            Place::Queue(queue) => !self.queues[queue].consumers.is_empty(),
+            Place::Topic(topic) => {
+                !self.topics[topic].subscribers.is_empty() || !self.topics[topic].durables.is_empty()
+            }
+        }
+    }
+
+    /// Takes away what stood behind a name, which is forgotten already. Nobody subscribes to it any more.
+    pub(crate) fn remove_place(&mut self, destination: &Arc<Destination>, place: Place, step: &mut Step<'_>) {
+        self.routes_version += 1;
+        let owner = match place {
+            Place::Queue(queue) => self.queues[queue].owner,
+            Place::Topic(topic) => self.topics[topic].owner,
+        };
+        self.note_destination(destination, owner, false);
+        match place {
+            Place::Queue(queue) => {
+                self.resume(Full::Queue(queue), step);
+                let browsing = self.stop_browsing(queue);
+                self.remove_queue(queue);
+                for browser in browsing {
+                    self.browse_on(browser, step);
+                }
+            }
+            Place::Topic(topic) => {
+                if self.topics[topic].memory > 0 {
+                    self.forget_source(Source::Topic(topic));
+                }
+                self.topics.remove(topic);
+            }
+        }
+    }
+
+    /// Takes a queue out of what browsers still have to read, and names those browsers.
+    fn stop_browsing(&mut self, queue: u32) -> Vec<u32> {
+        let mut browsing = Vec::new();
+        for index in 0..self.subscriptions.capacity() {
+            if self.subscriptions.get(index).is_none() {
+                continue;
+            }
+            if let Some(browse) = &mut self.subscriptions[index].browse
+                && browse.forget(queue)
+            {
+                browsing.push(index);
+            }
+        }
+        browsing
+    }
+}
+
+fn check_declared(destination: &Destination) -> Result<(), Refusal> {
+    if !destination.kind.is_temporary() && !destination.is_pattern() {
+        return Ok(());
+    }
+    let text = format!("{destination} is no queue or topic that can be made or deleted");
+    Err(refusal(RefusalKind::InvalidDestination, text))
 }

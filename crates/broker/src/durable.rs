@@ -5,7 +5,6 @@ use crate::queue::{Durable, Queue, Role};
 use crate::subscription::Source;
 use ferrymq_model::selector::Selector;
 use ferrymq_model::{Destination, Refusal, RefusalKind, SessionId, Subscribe, Token};
-use ferrymq_storage::Urgency;
 use std::sync::Arc;
 
 impl Broker {
@@ -22,16 +21,16 @@ impl Broker {
         let topics: Vec<Destination> = subscribe.address.leaves.iter().map(|leaf| (**leaf).clone()).collect();
         let known = self.durables.get(&key).copied();
         if let Some(queue) = known {
-            if !self.queues[queue].consumers.is_empty() {
-                let text = format!("durable subscription {name} of {} is in use", key.0);
+            let durable = self.queues[queue].durable().expect("durable subscriptions have a backlog");
+            if durable.shared {
+                let text = format!("durable subscription {name} exists and is shared");
                 return Err(refusal(RefusalKind::DurableInUse, text));
             }
-            let durable = self.queues[queue].durable().expect("durable subscriptions have a backlog");
-            if durable.topics == topics
-                && durable.selector_source == subscribe.selector
-                && durable.selector_converts_text == subscribe.selector_converts_text
-                && durable.no_local == subscribe.no_local
-            {
+            if !self.queues[queue].consumers.is_empty() {
+                let text = format!("Durable consumer is in use for client: {} and subscriptionName: {name}", key.0);
+                return Err(refusal(RefusalKind::DurableInUse, text));
+            }
+            if durable.is_wished(&topics, subscribe) {
                 return Ok(queue);
             }
         }
@@ -47,23 +46,8 @@ impl Broker {
         if let Some(queue) = known {
             self.remove_durable(queue);
         }
-        let durable = Durable {
-            client_id: Arc::clone(&key.0),
-            name: Arc::clone(name),
-            topics,
-            selector,
-            selector_source: subscribe.selector.clone(),
-            selector_converts_text: subscribe.selector_converts_text,
-            no_local: subscribe.no_local,
-            attached: Vec::new(),
-        };
-        let queue = self.add_durable(durable);
-        let mut unit = step.journal.begin();
-        let placed = self.write_work(&mut unit);
-        self.define(queue, &mut unit);
-        let lsn = unit.commit(if subscribe.confirm.is_some() { Urgency::Awaited } else { Urgency::Lazy });
-        self.note_lsn(session, lsn);
-        self.finish_work(placed, lsn, false, step);
+        let queue = self.add_durable(Durable::wished((key.0, key.1, false), topics, selector, subscribe));
+        self.record_durable(session, queue, subscribe.confirm.is_some(), step);
         Ok(queue)
     }
 
@@ -75,14 +59,16 @@ impl Broker {
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
-        let deleted = self.client_id(session).and_then(|client_id| {
-            let text = format!("durable subscription {name} of {client_id} is not known");
-            let queue = self.durables.get(&(Arc::clone(&client_id), Arc::clone(name)));
-            let queue = *queue.ok_or_else(|| refusal(RefusalKind::Unknown, text))?;
+        let key = (self.shared_client_id(session), Arc::clone(name));
+        let known = self.durables.get(&key).copied();
+        let known = known.map_or_else(|| self.client_id(session).map(|_| None), |queue| Ok(Some(queue)));
+        let deleted = known.and_then(|known| {
+            let text = format!("No durable subscription exists for clientID: {} and subscriptionName: {name}", key.0);
+            let queue = known.ok_or_else(|| refusal(RefusalKind::Unknown, text))?;
             if self.queues[queue].consumers.is_empty() {
                 return Ok(queue);
             }
-            let text = format!("durable subscription {name} of {client_id} is in use");
+            let text = "Durable consumer is in use".to_owned();
             Err(refusal(RefusalKind::DurableInUse, text))
         });
         match deleted {
@@ -99,9 +85,14 @@ impl Broker {
 
     /// Makes the backlog and connects it to its topics. Does not tell the journal.
     pub(crate) fn add_durable(&mut self, durable: Durable) -> u32 {
+        self.add_fed(durable, None)
+    }
+
+    /// Makes a store that topics feed; one that belongs to somebody is never in the journal.
+    pub(crate) fn add_fed(&mut self, durable: Durable, owner: Option<SessionId>) -> u32 {
         let key = (Arc::clone(&durable.client_id), Arc::clone(&durable.name));
         let topics = durable.topics.clone();
-        let queue = self.queues.insert(Queue::new(Role::Durable(Box::new(durable)), None));
+        let queue = self.queues.insert(Queue::new(Role::Durable(Box::new(durable)), owner));
         let mut attached = Vec::new();
         for place in self.places_of(&topics) {
             if let Place::Topic(topic) = place
@@ -118,7 +109,10 @@ impl Broker {
         if topics.iter().any(Destination::is_pattern) {
             self.durable_patterns.push(queue);
         }
-        self.durables.insert(key, queue);
+        match owner {
+            None => self.durables.insert(key, queue),
+            Some(_) => self.shared.insert(key, queue),
+        };
         queue
     }
 
@@ -127,7 +121,11 @@ impl Broker {
         let Role::Durable(durable) = &self.queues[queue].role else {
             unreachable!("only durable subscriptions are removed here")
         };
-        self.durables.remove(&(Arc::clone(&durable.client_id), Arc::clone(&durable.name)));
+        let key = (Arc::clone(&durable.client_id), Arc::clone(&durable.name));
+        match self.queues[queue].owner {
+            None => self.durables.remove(&key),
+            Some(_) => self.shared.remove(&key),
+        };
         for topic in durable.attached.clone() {
             self.topics[topic].durables.retain(|fed| *fed != queue);
         }

@@ -56,7 +56,7 @@ impl Broker {
             row.producers = producers.get(&(destination.kind, index_of(*place))).copied().unwrap_or(0);
             rows.push(row);
         }
-        for &index in self.durables.values() {
+        for &index in self.durables.values().chain(self.shared.values()) {
             let queue = &self.queues[index];
             let row = self.report_queue(queue, DestinationKind::Topic);
             let topic = row.durable_of.as_deref().unwrap_or_default();
@@ -74,7 +74,9 @@ impl Broker {
             Role::Queue(destination) => (Arc::clone(&destination.name), None),
             Role::Durable(durable) => {
                 let topics: Vec<&str> = durable.topics.iter().map(|topic| &*topic.name).collect();
-                (format!("{}:{}", durable.client_id, durable.name).into(), Some(topics.join(",").into()))
+                let separator = if durable.client_id.is_empty() { "" } else { ":" };
+                let name = format!("{}{separator}{}", durable.client_id, durable.name);
+                (name.into(), Some(topics.join(",").into()))
             }
         };
         let mut row = self.row(kind, &name, &queue.counters);

@@ -40,14 +40,16 @@ mod schedule;
 mod session;
 mod settings;
 mod settle;
+mod shared;
 mod slab;
 mod subscribe;
 mod subscription;
 mod temporary;
 mod topic;
 mod transaction;
+mod virtual_topic;
 mod work;
 mod written;
 
 pub use broker::{Broker, Effects, Fetch};
-pub use settings::{Advised, ScheduleSettings, Settings};
+pub use settings::{Advised, ScheduleSettings, Settings, VirtualTopic};

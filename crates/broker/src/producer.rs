@@ -91,6 +91,19 @@ impl Broker {
         }
     }
 
+    /// A message as it goes on: with its sender's user where that is configured. What the sender wrote does not count.
+    #[inline]
+    pub(crate) fn signed(&self, session: SessionId, mut message: Arc<Message>) -> Arc<Message> {
+        if self.settings.populate_user_id {
+            let user = self.session(session).and_then(|state| state.connection.user.clone());
+            let header = &mut Arc::make_mut(&mut message).header;
+            if user.is_some() || header.annotations.is_some() {
+                header.annotations.get_or_insert_default().user = user;
+            }
+        }
+        message
+    }
+
     /// Sends a message outside of transactions.
     pub(crate) fn send(
         &mut self,

@@ -91,7 +91,15 @@ impl Broker {
                 }
             }
             StoreDefinition::Schedule => unreachable!("the schedule is no queue"),
-            StoreDefinition::Durable { client_id, name, topics, selector, selector_converts_text, no_local } => {
+            StoreDefinition::Durable {
+                client_id,
+                name,
+                topics,
+                selector,
+                selector_converts_text,
+                no_local,
+                shared,
+            } => {
                 for topic in topics.iter().filter(|topic| !topic.is_pattern()) {
                     if !self.places.contains_key(topic) {
                         self.make_at(&Arc::new(topic.clone()), None);
@@ -102,6 +110,7 @@ impl Broker {
                 self.add_durable(Durable {
                     client_id,
                     name,
+                    shared,
                     topics,
                     selector: parsed,
                     selector_source: selector,
@@ -117,9 +126,12 @@ impl Broker {
         let Some(index) = self.stores.get(&store.0).copied() else { return };
         let entries = self.queues[index].bands.iter().flatten().filter(|entry| entry.is_live());
         released.extend(entries.filter_map(|entry| entry.item.stored));
-        match self.queues[index].role {
+        match &self.queues[index].role {
             Role::Durable(_) => self.remove_durable(index),
-            Role::Queue(_) => unreachable!("queues are not forgotten"),
+            Role::Queue(destination) => {
+                self.places.remove(&**destination);
+                self.remove_queue(index);
+            }
         }
         // The records are there already.
         self.work = crate::work::Work::default();

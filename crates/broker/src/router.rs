@@ -7,6 +7,7 @@ use crate::topic::Topic;
 use ferrymq_model::limits::{COMPOSITE_LEAVES_MAX, DESTINATION_NAME_BYTES_MAX};
 use ferrymq_model::{Address, DeliveryMode, Destination, Message, Refusal, RefusalKind, SessionId};
 use ferrymq_storage::{Journal, Location, Lsn, Placement, Record, StoreDefinition, StoreId, Unit, Urgency};
+use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 /// A place with the leaf to show where that is not the message's own destination.
@@ -72,13 +73,25 @@ impl Broker {
         let mut leaves: Vec<Leaf> = Vec::with_capacity(address.leaves.len());
         for (index, leaf) in address.leaves.iter().enumerate() {
             if leaf.is_pattern() {
-                leaves.extend(self.existing(leaf).into_iter().map(|(name, place)| (place, Some(Arc::new(name)))));
+                for (name, place) in self.existing(leaf) {
+                    self.add_leaf(place, Some(Arc::new(name.clone())), &name, &mut leaves);
+                }
                 continue;
             }
             let place = self.find_or_make(leaf)?;
-            leaves.push((place, (index > 0).then(|| Arc::clone(leaf))));
+            self.add_leaf(place, (index > 0).then(|| Arc::clone(leaf)), leaf, &mut leaves);
+        }
+        if leaves.len() > 1 {
+            // What an address reaches by several ways gets one copy.
+            let mut seen = FxHashSet::default();
+            leaves.retain(|(place, _)| seen.insert(*place));
         }
         Ok(leaves)
+    }
+
+    fn add_leaf(&mut self, place: Place, shown: Option<Arc<Destination>>, name: &Destination, leaves: &mut Vec<Leaf>) {
+        leaves.push((place, shown));
+        self.add_virtual_queues(name, leaves);
     }
 
     /// Every destination that a pattern covers.
@@ -93,7 +106,7 @@ impl Broker {
             return Ok(*place);
         }
         if destination.kind.is_temporary() {
-            let text = format!("{destination} does not exist any more");
+            let text = format!("Cannot publish to a deleted Destination: {destination}");
             return Err(refusal(RefusalKind::InvalidDestination, text));
         }
         self.make(destination, None)
@@ -193,6 +206,7 @@ impl Broker {
         let mut queues: Vec<(usize, u32, u64)> = Vec::new();
         for (leaf, (place, _)) in leaves.iter().enumerate() {
             match *place {
+                Place::Queue(queue) if !self.is_fed(queue, message) => {}
                 Place::Queue(queue) => queues.push((leaf, queue, 0)),
                 Place::Topic(topic) => self.durables_wanting(topic, session, message, |queue| {
                     queues.push((leaf, queue, 0));
@@ -304,6 +318,7 @@ impl Broker {
             Role::Durable(durable) => StoreDefinition::Durable {
                 client_id: Arc::clone(&durable.client_id),
                 name: Arc::clone(&durable.name),
+                shared: durable.shared,
                 topics: durable.topics.clone(),
                 selector: durable.selector_source.clone(),
                 selector_converts_text: durable.selector_converts_text,

@@ -137,7 +137,8 @@ impl Broker {
         }
         queues.sort_unstable();
         queues.dedup();
-        for queue in queues {
+        // A shared subscription ended with its last consumer.
+        for queue in queues.into_iter().filter(|queue| self.queues.get(*queue).is_some()).collect::<Vec<_>>() {
             self.dispatch(queue, step);
         }
         for destination in temporaries {

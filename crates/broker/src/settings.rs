@@ -39,6 +39,20 @@ impl Default for Advised {
     }
 }
 
+/// A rule that sends what comes to topics to queues, too: `prefix`, the topic's name and `postfix` together are a
+/// pattern over queues.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VirtualTopic {
+    /// The topics, maybe a pattern.
+    pub name: Arc<str>,
+    /// Before the topic's name; a `*` in it stands for the groups.
+    pub prefix: Arc<str>,
+    /// Behind the topic's name.
+    pub postfix: Arc<str>,
+    /// Whether a queue gets only what the selector of one of its consumers wants, and nothing while it has none.
+    pub selector_aware: bool,
+}
+
 /// What may be set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
@@ -50,6 +64,10 @@ pub struct Settings {
     pub broker_url: Arc<str>,
     /// What is told on advisory topics.
     pub advisories: Advised,
+    /// Topics whose messages go to queues, too. The first rule that leads to a queue counts.
+    pub virtual_topics: Vec<VirtualTopic>,
+    /// Whether every message says who sent it: the user of its connection, whatever the sender wrote.
+    pub populate_user_id: bool,
     /// Messages that all queues and durable subscriptions together keep in memory before every producer waits. Bytes.
     /// Topic subscriptions hold up to half as many besides, and lose messages beyond that.
     pub memory_limit_bytes: usize,
@@ -95,6 +113,13 @@ impl Default for Settings {
             broker_id: Arc::from("ID:ferrymq"),
             broker_url: Arc::from("vm://ferrymq"),
             advisories: Advised::default(),
+            virtual_topics: vec![VirtualTopic {
+                name: Arc::from("VirtualTopic.>"),
+                prefix: Arc::from("Consumer.*."),
+                postfix: Arc::from(""),
+                selector_aware: false,
+            }],
+            populate_user_id: false,
             memory_limit_bytes: 256 * 1024 * 1024,
             destination_memory_limit_bytes: 32 * 1024 * 1024,
             redeliveries_max: 6,

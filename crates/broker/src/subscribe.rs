@@ -52,14 +52,19 @@ impl Broker {
             SubscribeMode::Durable(name) => {
                 Some(self.open_durable(session, name, &subscribe, selector.clone(), step)?)
             }
-            SubscribeMode::Shared(_) | SubscribeMode::SharedDurable(_) => {
-                return Err(refusal(RefusalKind::Denied, "shared subscriptions are not supported yet"));
+            SubscribeMode::Shared(name) => {
+                Some(self.open_shared(session, (name, false), &subscribe, selector.clone(), step)?)
+            }
+            SubscribeMode::SharedDurable(name) => {
+                Some(self.open_shared(session, (name, true), &subscribe, selector.clone(), step)?)
             }
             SubscribeMode::Consume | SubscribeMode::Browse => None,
         };
         if durable.is_none() {
-            for leaf in subscribe.address.leaves.iter().filter(|leaf| !leaf.is_pattern()) {
-                self.find_or_make(leaf)?;
+            for leaf in &subscribe.address.leaves {
+                if !leaf.is_pattern() || (subscribe.mode == SubscribeMode::Consume && self.is_group_of_many(leaf)) {
+                    self.find_or_make(leaf)?;
+                }
             }
         }
         let pending_limit = subscribe.pending_limit.unwrap_or(self.settings.pending_limit);
@@ -307,6 +312,8 @@ impl Broker {
         if self.subscriptions[index].live == 0 {
             self.subscriptions.remove(index);
         }
+        let mut queues = queues;
+        queues.retain(|queue| !self.end_shared_if_left(*queue));
         queues
     }
 

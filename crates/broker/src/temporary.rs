@@ -1,8 +1,6 @@
 //! Temporary destinations: they live as long as the session that made them, and only it listens there.
 
 use crate::broker::{Broker, Place, Step, refusal};
-use crate::session::Full;
-use crate::subscription::Source;
 use ferrymq_model::limits::{DESTINATION_NAME_BYTES_MAX, TEMPORARIES_PER_SESSION_MAX};
 use ferrymq_model::{Destination, Event, Refusal, RefusalKind, Seen, SessionId, Token};
 use std::sync::Arc;
@@ -85,22 +83,6 @@ impl Broker {
             let refusal = refusal(RefusalKind::InvalidDestination, format!("{destination} was deleted"));
             step.out.events.push((session, Event::SubscriptionEnded { subscription: id, refusal }));
         }
-        let owner = match place {
-            Place::Queue(queue) => self.queues[queue].owner,
-            Place::Topic(topic) => self.topics[topic].owner,
-        };
-        self.note_destination(destination, owner, false);
-        match place {
-            Place::Queue(queue) => {
-                self.resume(Full::Queue(queue), step);
-                self.remove_queue(queue);
-            }
-            Place::Topic(topic) => {
-                if self.topics[topic].memory > 0 {
-                    self.forget_source(Source::Topic(topic));
-                }
-                self.topics.remove(topic);
-            }
-        }
+        self.remove_place(destination, place, step);
     }
 }

@@ -76,7 +76,7 @@ impl fmt::Display for ScheduleError {
             Self::NotANumber(name) => write!(f, "{name} is not a whole number in its range"),
             Self::Cron(error) => write!(f, "{SCHEDULED_CRON} {error}"),
             Self::CronForEver => {
-                write!(f, "{SCHEDULED_CRON} and a {SCHEDULED_REPEAT} below 0 together would never end")
+                write!(f, "{SCHEDULED_CRON} and an {SCHEDULED_REPEAT} below 0 together would never end")
             }
         }
     }

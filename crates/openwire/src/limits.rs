@@ -28,6 +28,9 @@ pub const SCRATCH_KEEP_BYTES: usize = 16 * 1024;
 /// What a compressed content may swell to for a consumer of another protocol: as much as Java's clients accept. Bytes.
 pub const INFLATED_BYTES_MAX: usize = 100 * 1024 * 1024;
 
+/// Errors that wait to be written before a client that does not read them is given up. Bytes.
+pub const ERROR_BACKLOG_BYTES_MAX: usize = 256 * 1024;
+
 /// What a marshalled map or stream may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MapLimits {

@@ -1,27 +1,142 @@
 //! The broker's side of one connection.
+//!
+//! ```text
+//!   Fresh ──WireFormatInfo──► Agreed ──ConnectionInfo──► Connecting ──confirmed──► Open
+//!                                       Open ──RemoveInfo(connection)──► Removed ──ShutdownInfo──► Closed
+//! ```
+//!
+//! One file a family of commands; this one dispatches. The decoder stands beside the state, because a command's octets
+//! are slices of what it read.
 
+mod acknowledge;
+mod answer;
+mod confirm;
+mod connection;
+mod consumers;
+mod control;
+mod deliver;
+mod destinations;
+mod error;
 mod inactivity;
 mod negotiate;
 mod options;
+mod producers;
+mod pull;
+mod remove;
+mod send;
+mod subscribe;
+mod transaction;
 
-use crate::codec::broker_info::BrokerInfo;
-use crate::codec::ids::BrokerId;
+use crate::codec::connection::ConnectionInfo;
 use crate::codec::{CodecOptions, Command, Decoder, Encoder};
 use crate::limits::WIRE_FORMAT_INFO_BYTES_MAX;
+use crate::mapping::{BrokerFacts, Names, Outgoing};
 use bytes::BytesMut;
+use confirm::{Confirmations, Reply};
+use consumers::Consumers;
+use error::PeerError;
 use ferrymq_model::{Closing, Event, MonoTime, Now, Outbox, Request};
 use inactivity::Inactivity;
+use negotiate::Agreed;
 pub use options::{SessionLimits, SessionOptions};
+use producers::Producers;
+use std::collections::HashSet;
+use std::sync::Arc;
+use transaction::Transactions;
 
 /// An OpenWire connection.
 #[derive(Debug)]
 pub struct Session {
-    options: SessionOptions,
     decoder: Decoder,
+    state: State,
+    /// Bytes that `receive` left in the input: more than those means that the peer is alive.
+    left: usize,
+}
+
+/// How far the connection is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// WireFormatInfo has not come.
+    Fresh,
+    /// ConnectionInfo has not come.
+    Agreed,
+    /// The broker has not answered it.
+    Connecting,
+    /// It works.
+    Open,
+    /// The client took its connection back; the broker was told so or is being asked.
+    Removed,
+    /// ShutdownInfo came: nothing more is read.
+    Ending,
+    /// Nothing more is read or written.
+    Closed,
+}
+
+/// Everything but the decoder.
+#[derive(Debug)]
+struct State {
+    options: SessionOptions,
+    phase: Phase,
+    agreed: Option<Agreed>,
     encoder: Encoder,
-    inactivity: Inactivity,
-    agreed: bool,
     scratch: BytesMut,
+    /// Why the last command could not be written.
+    unwritable: Option<String>,
+    /// Who is connected, from its ConnectionInfo on.
+    client: Option<Client>,
+    /// A client says BrokerInfo once at most.
+    has_broker_info: bool,
+    /// Sessions of JMS. −1, the one for advisories, is there without being introduced.
+    sessions: HashSet<i64>,
+    producers: Producers,
+    consumers: Consumers,
+    transactions: Transactions,
+    confirmations: Confirmations,
+    inactivity: Inactivity,
+    names: Names,
+    outgoing: Outgoing,
+}
+
+/// Who is connected.
+#[derive(Debug)]
+struct Client {
+    /// The connection's id.
+    name: Arc<str>,
+    /// `clientID` of JMS.
+    client_id: Option<Arc<str>>,
+    /// It understands ConnectionControl.
+    is_manageable: bool,
+    /// It comes back after a failure and sends again what it does not know to have arrived.
+    is_fault_tolerant: bool,
+}
+
+impl Client {
+    fn new(name: Arc<str>, info: &ConnectionInfo) -> Self {
+        Self {
+            name,
+            client_id: info.client_id.clone().filter(|id| !id.trim().is_empty()),
+            is_manageable: info.manageable,
+            is_fault_tolerant: info.fault_tolerant,
+        }
+    }
+}
+
+/// What a call may write to.
+struct Context<'c> {
+    now: Now,
+    requests: &'c mut Vec<Request>,
+    out: &'c mut Outbox,
+}
+
+/// What a command led to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Done {
+    /// It is done: answered at once if it asked for that.
+    Now,
+    /// Its answer comes later, or was written.
+    Later,
+    /// The connection ends.
+    Closes(Closing),
 }
 
 impl Session {
@@ -29,78 +144,290 @@ impl Session {
     #[must_use]
     pub fn new(options: SessionOptions) -> Self {
         let codec = CodecOptions::before_negotiation(WIRE_FORMAT_INFO_BYTES_MAX);
-        Self {
-            options,
-            decoder: Decoder::new(codec.clone()),
-            encoder: Encoder::new(codec),
-            inactivity: Inactivity::default(),
-            agreed: false,
+        let outgoing = Outgoing::new(BrokerFacts {
+            id: Arc::clone(&options.broker_id),
+            name: Arc::clone(&options.broker_name),
+            url: Arc::clone(&options.broker_url),
+        });
+        let state = State {
+            phase: Phase::Fresh,
+            agreed: None,
+            encoder: Encoder::new(codec.clone()),
             scratch: BytesMut::new(),
-        }
+            unwritable: None,
+            client: None,
+            has_broker_info: false,
+            sessions: HashSet::new(),
+            producers: Producers::default(),
+            consumers: Consumers::default(),
+            transactions: Transactions::default(),
+            confirmations: Confirmations::default(),
+            inactivity: Inactivity::default(),
+            names: Names::default(),
+            outgoing,
+            options,
+        };
+        Self { decoder: Decoder::new(codec), state, left: 0 }
     }
 
-    fn put(&mut self, command: &Command, out: &mut Outbox) {
-        self.scratch.clear();
-        if self.encoder.encode(command, &mut self.scratch).is_ok() {
-            out.put(&self.scratch);
+    /// Does something and looks at what it wrote.
+    fn step(
+        &mut self,
+        now: Now,
+        requests: &mut Vec<Request>,
+        out: &mut Outbox,
+        act: impl FnOnce(&mut Decoder, &mut State, &mut Context<'_>) -> Closing,
+    ) -> Closing {
+        let before = out.put_total();
+        let mut cx = Context { now, requests, out };
+        if self.state.inactivity.start(now.mono) {
+            self.state.offer(&mut cx);
         }
-    }
-
-    fn start(&mut self, now: Now, out: &mut Outbox) {
-        if self.inactivity.start(now.mono)
-            && let Ok(info) = negotiate::offer(&self.options)
-        {
-            self.put(&info.into(), out);
+        let closing = act(&mut self.decoder, &mut self.state, &mut cx);
+        if out.put_total() != before {
+            self.state.inactivity.wrote(now.mono);
+        }
+        match self.state.unwritable.take() {
+            Some(text) if closing == Closing::No => {
+                self.state.phase = Phase::Closed;
+                Closing::PeerError(text)
+            }
+            Some(_) | None => closing,
         }
     }
 }
 
 impl ferrymq_model::Session for Session {
-    fn receive(&mut self, now: Now, input: &mut BytesMut, _: &mut Vec<Request>, out: &mut Outbox) -> Closing {
-        self.start(now, out);
-        loop {
-            let command = match self.decoder.decode(input) {
-                Ok(Some(command)) => command,
-                Ok(None) => return Closing::No,
-                Err(error) => return Closing::PeerError(error.to_string()),
-            };
-            match command {
-                Command::WireFormatInfo(info) if !self.agreed => {
-                    match negotiate::agree(&self.options, &info) {
-                        Ok(agreed) => {
-                            self.agreed = true;
-                            self.decoder = Decoder::new(agreed.codec.clone());
-                            self.encoder = Encoder::new(agreed.codec);
-                            self.inactivity.agree(now.mono, agreed.max_inactivity_ms, agreed.initial_delay_ms);
-                        }
-                        Err(text) => return Closing::PeerError(text),
-                    }
-                    let info = BrokerInfo {
-                        broker_id: Some(BrokerId { value: self.options.broker_id.clone() }),
-                        broker_name: Some(self.options.broker_name.clone()),
-                        broker_url: Some(self.options.broker_url.clone()),
-                        ..BrokerInfo::default()
-                    };
-                    self.put(&info.into(), out);
-                }
-                Command::KeepAliveInfo(_) if self.agreed => {}
-                _ => return Closing::PeerError("not served yet".to_owned()),
-            }
+    fn receive(&mut self, now: Now, input: &mut BytesMut, requests: &mut Vec<Request>, out: &mut Outbox) -> Closing {
+        if input.len() > self.left {
+            self.state.inactivity.heard(now.mono);
         }
+        let closing = self.step(now, requests, out, |decoder, state, cx| receive(decoder, state, cx, input));
+        self.left = input.len();
+        closing
     }
 
-    fn handle(&mut self, _: Now, _: Event, _: &mut Vec<Request>, _: &mut Outbox) -> Closing {
-        Closing::No
+    fn handle(&mut self, now: Now, event: Event, requests: &mut Vec<Request>, out: &mut Outbox) -> Closing {
+        self.step(now, requests, out, |decoder, state, cx| {
+            let was = state.phase;
+            let closing = state.handle(cx, event);
+            if was == Phase::Connecting
+                && state.phase == Phase::Open
+                && let Some(agreed) = &state.agreed
+            {
+                decoder.set_max_frame(agreed.codec.max_frame);
+            }
+            closing
+        })
     }
 
-    fn written(&mut self, _: Now, _: u64, _: &mut Vec<Request>) {}
+    fn input_ended(&mut self, now: Now, requests: &mut Vec<Request>, out: &mut Outbox) -> Closing {
+        self.step(now, requests, out, |_, state, cx| state.input_ended(cx))
+    }
 
-    fn tick(&mut self, now: Now, _: &mut Vec<Request>, out: &mut Outbox) -> Closing {
-        self.start(now, out);
-        Closing::No
+    fn written(&mut self, _now: Now, total: u64, requests: &mut Vec<Request>) {
+        self.state.consumers.tell_written(total, requests);
+    }
+
+    fn tick(&mut self, now: Now, requests: &mut Vec<Request>, out: &mut Outbox) -> Closing {
+        self.step(now, requests, out, |_, state, cx| state.tick(cx))
     }
 
     fn next_tick(&self) -> Option<MonoTime> {
-        if self.inactivity.is_started() { self.inactivity.next_tick() } else { Some(MonoTime(0)) }
+        self.state.next_tick()
     }
+}
+
+/// Takes every complete frame out of `input`.
+fn receive(decoder: &mut Decoder, state: &mut State, cx: &mut Context<'_>, input: &mut BytesMut) -> Closing {
+    loop {
+        if matches!(state.phase, Phase::Ending | Phase::Closed) {
+            input.clear();
+            return Closing::No;
+        }
+        let command = match decoder.decode(input) {
+            Ok(Some(command)) => command,
+            Ok(None) => return Closing::No,
+            Err(malformed) => {
+                input.clear();
+                return state.malformed(cx, &malformed.to_string());
+            }
+        };
+        let closing = if let (Phase::Fresh, Command::WireFormatInfo(info)) = (state.phase, &command) {
+            let closing = state.agree(cx, info);
+            if let Some(agreed) = &state.agreed {
+                let mut codec = agreed.codec.clone();
+                codec.max_frame = codec.max_frame.min(state.options.limits.login_frame_bytes_max);
+                *decoder = Decoder::new(codec);
+            }
+            closing
+        } else {
+            state.command(cx, command)
+        };
+        if closing != Closing::No {
+            input.clear();
+            return closing;
+        }
+    }
+}
+
+impl State {
+    /// Carries a command out and answers it.
+    fn command(&mut self, cx: &mut Context<'_>, command: Command) -> Closing {
+        let reply = reply_of(&command);
+        let result = match self.phase {
+            Phase::Fresh => Err(PeerError::state("the first command is not a WireFormatInfo").fatal()),
+            Phase::Agreed | Phase::Removed => self.command_of_stranger(cx, command, reply),
+            Phase::Connecting | Phase::Open => self.command_of_client(cx, command, reply),
+            Phase::Ending | Phase::Closed => Ok(Done::Later),
+        };
+        match result {
+            Ok(Done::Now) => {
+                self.respond(cx, reply);
+                Closing::No
+            }
+            Ok(Done::Later) => Closing::No,
+            Ok(Done::Closes(closing)) => closing,
+            Err(error) => self.answer_error(cx, reply, &error),
+        }
+    }
+
+    fn command_of_client(&mut self, cx: &mut Context<'_>, command: Command, reply: Reply) -> Result<Done, PeerError> {
+        match command {
+            Command::Message(message) => self.send(cx, *message, reply),
+            Command::MessageAck(ack) => self.acknowledge(cx, &ack, reply),
+            Command::MessagePull(pull) => self.pull(cx, &pull),
+            Command::TransactionInfo(info) => self.transaction(cx, &info, reply),
+            Command::SessionInfo(info) => self.add_session(&info),
+            Command::ProducerInfo(info) => self.add_producer(cx, &info, reply),
+            Command::ConsumerInfo(info) => self.subscribe(cx, *info, reply),
+            Command::RemoveInfo(info) => self.remove(cx, &info, reply),
+            Command::RemoveSubscriptionInfo(info) => self.remove_subscription(cx, &info, reply),
+            Command::DestinationInfo(info) => self.destination(cx, &info, reply),
+            Command::ConsumerControl(control) => self.consumer_control(cx, &control),
+            Command::FlushCommand(_) => self.flush(cx, reply),
+            Command::ConnectionInfo(info) => Err(self.connected_already(&info)),
+            other => self.command_of_stranger(cx, other, reply),
+        }
+    }
+
+    fn handle(&mut self, cx: &mut Context<'_>, event: Event) -> Closing {
+        if self.phase == Phase::Closed {
+            return Closing::No;
+        }
+        match event {
+            Event::Deliver(delivery) => self.deliver(cx, &delivery),
+            Event::Confirmed { token } => return self.confirmed(cx, token),
+            Event::Refused { token, refusal } => return self.refused(cx, token, &refusal),
+            Event::BrowseEnd { subscription } => self.put_nothing(cx, subscription),
+            Event::SubscriptionEnded { subscription, refusal: _ } => self.subscription_ended(cx, subscription),
+            Event::Prepared { token, vote } => return self.prepared(cx, token, vote),
+            Event::InDoubt { token, xids } => self.in_doubt(cx, token, &xids),
+            Event::Pause => self.inactivity.pause(),
+            Event::Resume => self.inactivity.resume(cx.now.mono),
+            Event::Closed { refusal } => {
+                self.phase = Phase::Closed;
+                return Closing::PeerError(refusal.text);
+            }
+            // No command of OpenWire asks for these.
+            Event::Inspected { .. } | Event::Purged { .. } => {}
+        }
+        Closing::No
+    }
+
+    fn tick(&mut self, cx: &mut Context<'_>) -> Closing {
+        let now = cx.now.mono;
+        match self.phase {
+            Phase::Fresh if now >= self.inactivity.since_start(self.options.negotiation_timeout_ms) => {
+                self.phase = Phase::Closed;
+                return Closing::PeerError("wire format negotiation timeout: peer did not send its wire format".into());
+            }
+            Phase::Agreed | Phase::Connecting if now >= self.login_until() => {
+                let text = format!("no ConnectionInfo within {} ms", self.options.login_timeout_ms);
+                return self.fail(cx, None, &PeerError::state(text));
+            }
+            Phase::Fresh | Phase::Agreed | Phase::Connecting => {}
+            Phase::Open | Phase::Removed => {
+                if let Some(max_ms) = self.inactivity.silent_for(now) {
+                    self.phase = Phase::Closed;
+                    return Closing::PeerError(format!("channel was inactive for too (>{max_ms}) long"));
+                }
+            }
+            Phase::Ending | Phase::Closed => return Closing::No,
+        }
+        if self.inactivity.is_due(now) {
+            self.put_keep_alive(cx, 0);
+        }
+        self.end_overdue_pulls(cx)
+    }
+
+    fn next_tick(&self) -> Option<MonoTime> {
+        if !self.inactivity.is_started() {
+            // At once: our WireFormatInfo waits for nothing.
+            return Some(MonoTime(0));
+        }
+        match self.phase {
+            Phase::Fresh => Some(self.inactivity.since_start(self.options.negotiation_timeout_ms)),
+            Phase::Agreed | Phase::Connecting => Some(self.login_until()),
+            Phase::Open | Phase::Removed => {
+                self.inactivity.next_tick().into_iter().chain(self.consumers.next_deadline()).min()
+            }
+            Phase::Ending | Phase::Closed => None,
+        }
+    }
+
+    fn login_until(&self) -> MonoTime {
+        self.inactivity.since_start(self.options.login_timeout_ms)
+    }
+}
+
+/// The response that a command waits for.
+fn reply_of(command: &Command) -> Reply {
+    let (id, is_asked) = match command {
+        Command::Message(it) => (it.fields.command_id, it.fields.response_required),
+        Command::MessageAck(it) => (it.command_id, it.response_required),
+        Command::MessagePull(it) => (it.command_id, it.response_required),
+        Command::TransactionInfo(it) => (it.command_id, it.response_required),
+        Command::SessionInfo(it) => (it.command_id, it.response_required),
+        Command::ProducerInfo(it) => (it.command_id, it.response_required),
+        Command::ConsumerInfo(it) => (it.command_id, it.response_required),
+        Command::RemoveInfo(it) => (it.command_id, it.response_required),
+        Command::RemoveSubscriptionInfo(it) => (it.command_id, it.response_required),
+        Command::DestinationInfo(it) => (it.command_id, it.response_required),
+        Command::ConsumerControl(it) => (it.command_id, it.response_required),
+        Command::ConnectionInfo(it) => (it.command_id, it.response_required),
+        Command::ConnectionControl(it) => (it.command_id, it.response_required),
+        Command::ConnectionError(it) => (it.command_id, it.response_required),
+        Command::ControlCommand(it) => (it.command_id, it.response_required),
+        Command::FlushCommand(it) => (it.command_id, it.response_required),
+        Command::ShutdownInfo(it) => (it.command_id, it.response_required),
+        Command::BrokerInfo(it) => (it.command_id, it.response_required),
+        Command::ProducerAck(it) => (it.command_id, it.response_required),
+        Command::MessageDispatch(it) => (it.command_id, it.response_required),
+        Command::MessageDispatchNotification(it) => (it.command_id, it.response_required),
+        Command::BrokerSubscriptionInfo(it) => (it.command_id, it.response_required),
+        Command::ReplayCommand(it) => (it.command_id, it.response_required),
+        // It is answered by its like, not by a response.
+        Command::KeepAliveInfo(_)
+        // Nobody answers answers.
+        | Command::Response(_)
+        | Command::ExceptionResponse(_)
+        | Command::DataResponse(_)
+        | Command::DataArrayResponse(_)
+        | Command::IntegerResponse(_)
+        // These have no number.
+        | Command::WireFormatInfo(_)
+        | Command::DiscoveryEvent(_)
+        | Command::JournalTopicAck(_)
+        | Command::JournalQueueAck(_)
+        | Command::JournalTrace(_)
+        | Command::JournalTransaction(_)
+        | Command::SubscriptionInfo(_)
+        | Command::PartialCommand(_)
+        | Command::LastPartialCommand(_)
+        | Command::NetworkBridgeFilter(_)
+        | Command::MessageId(_)
+        | Command::Object(_) => return None,
+    };
+    is_asked.then_some(id)
 }

@@ -6,7 +6,7 @@ use crate::net::detect::DIALECTS;
 use crate::server::StartError;
 use ferrymq_model::event::Report;
 use ferrymq_model::{DestinationKind, Event, Now, Query, Request, SessionId, Token};
-use ferrymq_node::{Effects, Input, Node, Settings, recover};
+use ferrymq_node::{Effects, Input, Node, ScheduleSettings, Settings, recover};
 use ferrymq_storage::Disk;
 use ferrymq_storage::disk::os::{OpenError, OsDisk};
 use ferrymq_storage::journal::{JournalOptions, RecoverError};
@@ -69,6 +69,12 @@ fn settings(config: &Config) -> Settings {
         dead_letter_queue: Arc::from(config.dead_letter.queue.as_str()),
         subscription_memory_limit_bytes: config.memory.topic_subscription_limit.bytes(),
         pending_limit: config.memory.topic_pending_max,
+        schedule: ScheduleSettings {
+            enabled: config.scheduler.enabled,
+            repeats_max: config.scheduler.repeats_max,
+            delay_ms_max: config.scheduler.delay_max.0,
+            jobs_max: config.scheduler.messages_max,
+        },
         ..Settings::default()
     }
 }

@@ -123,8 +123,9 @@ fn summary(record: &Record, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             match definition {
                 StoreDefinition::Queue(destination) => write!(f, "{destination}")?,
                 StoreDefinition::Schedule => f.write_str("the schedule")?,
-                StoreDefinition::Durable { client_id, name, topics, selector, .. } => {
-                    write!(f, "durable subscription {client_id}:{name} to")?;
+                StoreDefinition::Durable { client_id, name, topics, selector, shared, .. } => {
+                    let kind = if *shared { "shared durable" } else { "durable" };
+                    write!(f, "{kind} subscription {client_id}:{name} to")?;
                     for topic in topics {
                         write!(f, " {topic}")?;
                     }

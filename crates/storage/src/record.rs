@@ -60,6 +60,8 @@ pub enum StoreDefinition {
         selector_converts_text: bool,
         /// Not the messages of the same client id.
         no_local: bool,
+        /// Whether it may have several consumers at a time.
+        shared: bool,
     },
     /// Messages that are not due yet. There is at most one.
     Schedule,

@@ -34,6 +34,8 @@ pub(crate) struct Durable {
     pub(crate) client_id: Arc<str>,
     /// Its name.
     pub(crate) name: Arc<str>,
+    /// Whether it may have several consumers at a time.
+    pub(crate) shared: bool,
     /// The topics, maybe patterns.
     pub(crate) topics: Vec<Destination>,
     /// Which messages.
@@ -131,6 +133,8 @@ pub(crate) struct Queue {
     pub(crate) paused: Vec<SessionId>,
     /// Browsers that wait for a message to be read.
     pub(crate) browsers: Vec<u32>,
+    /// It gets from virtual topics only what one of its consumers wants.
+    pub(crate) fed_by_selectors: bool,
     /// Waits for the next tick to examine more messages.
     pub(crate) unfinished: bool,
     /// Counters.
@@ -166,6 +170,7 @@ impl Queue {
             memory: 0,
             paused: Vec::new(),
             browsers: Vec::new(),
+            fed_by_selectors: false,
             unfinished: false,
             counters: Counters::default(),
         }

@@ -63,16 +63,19 @@ fn one_subscriber_at_a_time_and_no_deletion_under_it() {
     t.connect_as(0, Some("me"));
     t.subscribe_as(0, 1, "topic://t", durable);
     t.subscribe_as(0, 2, "topic://t", durable);
-    assert_eq!(t.events(), "0 refused DurableInUse: durable subscription d of me is in use");
+    assert_eq!(t.events(), "0 refused DurableInUse: Durable consumer is in use for client: me and subscriptionName: d");
     t.ask(0, Request::DeleteDurable { name: "d".into(), confirm: token(1) });
-    assert_eq!(t.events(), "0 refused 1 DurableInUse: durable subscription d of me is in use");
+    assert_eq!(t.events(), "0 refused 1 DurableInUse: Durable consumer is in use");
     t.unsubscribe(0, 1);
     t.send_durably(0, "topic://t", "a", None);
     t.ask(0, Request::DeleteDurable { name: "d".into(), confirm: token(2) });
     t.flush();
     assert_eq!(t.events(), "0 confirmed 2");
     t.ask(0, Request::DeleteDurable { name: "d".into(), confirm: token(3) });
-    assert_eq!(t.events(), "0 refused 3 Unknown: durable subscription d of me is not known");
+    assert_eq!(
+        t.events(),
+        "0 refused 3 Unknown: No durable subscription exists for clientID: me and subscriptionName: d"
+    );
 }
 
 #[test]

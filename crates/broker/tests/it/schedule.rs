@@ -375,7 +375,7 @@ fn a_destination_that_is_gone_leaves_a_dead_letter() {
     let annotations = message.annotations().unwrap();
     assert_eq!(annotations.original_destination, Some(destination("temp-queue://x")));
     let cause = annotations.added.iter().find(|(name, _)| &**name == "dlqDeliveryFailureCause").unwrap();
-    assert_eq!(cause.1, Value::Text("temp-queue://x does not exist any more".into()));
+    assert_eq!(cause.1, Value::Text("Cannot publish to a deleted Destination: temp-queue://x".into()));
     t.restart();
     assert_eq!(t.counts("ActiveMQ.DLQ"), "1/0/0/0");
 }
@@ -433,7 +433,7 @@ fn what_is_beyond_the_limits_is_refused() {
     t.schedule(0, MANAGEMENT, "a", token(6), delay(1));
     assert_eq!(
         t.events(),
-        "0 refused 5 InvalidDestination: temp-queue://x does not exist any more\n0 confirmed 6",
+        "0 refused 5 InvalidDestination: Cannot publish to a deleted Destination: temp-queue://x\n0 confirmed 6",
         "a message to the management topic is not scheduled"
     );
     let off = ScheduleSettings { enabled: false, ..ScheduleSettings::default() };

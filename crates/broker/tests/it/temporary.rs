@@ -31,7 +31,7 @@ fn it_dies_with_its_session() {
     let message = t.message("temp-topic://0.1", "a").into();
     let producer = ferrymq_model::ProducerId(1);
     t.ask(1, Request::Send { producer, message, transaction: None, confirm: token(3) });
-    assert_eq!(t.events(), "1 refused 3 InvalidDestination: temp-topic://0.1 does not exist any more");
+    assert_eq!(t.events(), "1 refused 3 InvalidDestination: Cannot publish to a deleted Destination: temp-topic://0.1");
 }
 
 #[test]

@@ -70,7 +70,10 @@ fn a_commit_consumes_and_sends_at_once_or_not_at_all() {
     t.send_in(0, 1, "temp-queue://one.1", "c", NonPersistent);
     t.disconnect(1);
     t.commit(0, 1, token(5));
-    assert_eq!(t.events(), "0 refused 5 InvalidDestination: temp-queue://one.1 does not exist any more");
+    assert_eq!(
+        t.events(),
+        "0 refused 5 InvalidDestination: Cannot publish to a deleted Destination: temp-queue://one.1"
+    );
     assert_eq!(t.counts("in"), "1/1/1/0");
     t.rollback(0, 1);
     t.restart();

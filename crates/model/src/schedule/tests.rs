@@ -157,7 +157,7 @@ fn what_properties_do_not_take_is_refused() {
     let cron = read(&[(SCHEDULED_CRON, "every day")]).unwrap_err();
     assert_eq!(cron, "AMQ_SCHEDULED_CRON is not \"minute hour day-of-month month day-of-week\"");
     let both = read(&[(SCHEDULED_CRON, "1 * * * *"), (SCHEDULED_REPEAT, "-1")]).unwrap_err();
-    assert_eq!(both, "AMQ_SCHEDULED_CRON and a AMQ_SCHEDULED_REPEAT below 0 together would never end");
+    assert_eq!(both, "AMQ_SCHEDULED_CRON and an AMQ_SCHEDULED_REPEAT below 0 together would never end");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod units;
 
 pub use units::{Bind, Interval, Size};
 
+use ferrymq_node::ScheduleSettings;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
@@ -31,6 +32,8 @@ pub struct Config {
     pub redelivery: Redelivery,
     /// `[dead_letter]`
     pub dead_letter: DeadLetter,
+    /// `[scheduler]`
+    pub scheduler: Scheduler,
     /// `[connections]`
     pub connections: Connections,
     /// `[stomp]`
@@ -90,6 +93,20 @@ pub struct Redelivery {
 pub struct DeadLetter {
     /// The queue.
     pub queue: String,
+}
+
+/// Scheduled and delayed delivery.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scheduler {
+    /// Whether scheduled messages are taken, and those that wait brought. What waits is kept.
+    pub enabled: bool,
+    /// How often a delivery may repeat, unless it repeats for ever.
+    pub repeats_max: u32,
+    /// The longest delay or period.
+    pub delay_max: Interval,
+    /// Messages that may wait for their time: each takes about a hundred bytes of memory.
+    pub messages_max: usize,
 }
 
 /// What holds for every connection.
@@ -230,6 +247,18 @@ impl Default for Redelivery {
 impl Default for DeadLetter {
     fn default() -> Self {
         Self { queue: "ActiveMQ.DLQ".to_owned() }
+    }
+}
+
+impl Default for Scheduler {
+    fn default() -> Self {
+        let broker = ScheduleSettings::default();
+        Self {
+            enabled: broker.enabled,
+            repeats_max: broker.repeats_max,
+            delay_max: Interval(broker.delay_ms_max),
+            messages_max: broker.jobs_max,
+        }
     }
 }
 

@@ -95,13 +95,17 @@ mod known {
         ReceiptId = "receipt-id",
         Message = "message",
         Passcode = "passcode",
+        ScheduledDelay = "AMQ_SCHEDULED_DELAY",
+        ScheduledPeriod = "AMQ_SCHEDULED_PERIOD",
+        ScheduledCron = "AMQ_SCHEDULED_CRON",
+        DeliveryDelay = "delivery-delay",
     }
 }
 pub use known::Known;
 
 impl Known {
     /// How many there are.
-    pub const COUNT: usize = Self::Passcode as usize + 1;
+    pub const COUNT: usize = Self::ALL.len();
 
     /// As it is written.
     #[must_use]
@@ -141,7 +145,8 @@ impl Known {
         | Self::Ack.bit()
         | Self::Redelivered.bit()
         | Self::User.bit()
-        | Self::OriginalDestination.bit();
+        | Self::OriginalDestination.bit()
+        | Self::DeliveryDelay.bit();
 
     /// Whether a message must keep this header of its SEND frame: a property, one that may turn out to be one, or what
     /// tells text from bytes.
@@ -163,7 +168,7 @@ const HASH_SLOTS: usize = 128;
 
 /// No two known names share it. The factors were found by trying.
 const fn hash(length: usize, first: u8, middle: u8) -> usize {
-    (length * 206 + first as usize * 55 + middle as usize * 180) % HASH_SLOTS
+    (length * 58 + first as usize * 135 + middle as usize * 167) % HASH_SLOTS
 }
 
 const KNOWN_BY_HASH: [Option<Known>; HASH_SLOTS] = {

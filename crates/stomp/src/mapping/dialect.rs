@@ -1,6 +1,7 @@
 //! The three dialects in which STOMP messages are kept.
 
 use crate::codec::{Known, Line, Version, lines, unescape};
+use ferrymq_model::schedule::{SCHEDULED_REPEAT, is_spent};
 use ferrymq_model::selector::Operand;
 use ferrymq_model::{Body, Dialect, MalformedMessage, Message, Neutral, Value};
 use std::borrow::Cow;
@@ -55,11 +56,13 @@ impl StompDialect {
     }
 }
 
-/// Whether a header line of a message's frame is one of its properties. A `reply-to` that names no place is one.
+/// Whether a header line of a message's frame is one of its properties. A `reply-to` that names no place is one. What
+/// asked for a schedule is none any more once that has brought the message.
 #[inline]
 pub(crate) fn is_property(name: &[u8], message: &Message) -> bool {
     match Known::of(name) {
-        None => true,
+        None => name != SCHEDULED_REPEAT.as_bytes() || !is_spent(message),
+        Some(Known::ScheduledDelay | Known::ScheduledPeriod | Known::ScheduledCron) => !is_spent(message),
         Some(Known::ReplyTo) => message.annotations().is_none_or(|annotations| annotations.reply_to.is_none()),
         Some(known) => known.is_property(),
     }

@@ -5,7 +5,9 @@ use super::{advisory, json};
 use crate::codec::{Expressible, Known, Line, Version, escape_into, lines, put_number, unescape};
 use crate::destination;
 use ferrymq_model::limits::BODY_COPY_BYTES_MAX;
-use ferrymq_model::{Annotations, Body, DeliveryMode, Destination, MalformedMessage, Message, Outbox, WallTime};
+use ferrymq_model::{
+    Annotations, Body, DeliveryMode, Destination, MalformedMessage, Message, Outbox, WallTime, schedule,
+};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -180,6 +182,7 @@ impl Encoder {
         let block = &message.bytes[..body_at];
         let (mut message_type, mut has_length) = (None, false);
         let is_raw = from == self.version;
+        let is_spent = schedule::is_spent(message);
         // Property lines that stand together are copied together.
         let (mut at, mut run_from) = (0, 0);
         for line in lines(block, from) {
@@ -190,7 +193,7 @@ impl Encoder {
             }
             let line_at = at;
             at += line.whole.len();
-            if known.is_some() && !is_property(line.name, message) {
+            if (known.is_some() || is_spent) && !is_property(line.name, message) {
                 if is_raw {
                     self.head.extend_from_slice(&block[run_from..line_at]);
                 }

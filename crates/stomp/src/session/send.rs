@@ -6,8 +6,9 @@ use super::{Context, PeerError, State};
 use crate::codec::{Frame, Known};
 use crate::mapping::StompDialect;
 use bytes::Buf;
+use ferrymq_model::selector::Operand;
 use ferrymq_model::{
-    Address, Annotations, DeliveryMode, Destination, Group, Header, Message, MessageId, Request, WallTime,
+    Address, Annotations, DeliveryMode, Destination, Group, Header, Message, MessageId, Request, Schedule, WallTime,
 };
 use std::sync::Arc;
 
@@ -78,7 +79,16 @@ impl State {
 
     #[inline]
     fn annotations(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Option<Box<Annotations>>, PeerError> {
-        const RARE: [Known; 4] = [Known::CorrelationId, Known::ReplyTo, Known::Type, Known::GroupId];
+        const RARE: [Known; 8] = [
+            Known::CorrelationId,
+            Known::ReplyTo,
+            Known::Type,
+            Known::GroupId,
+            Known::ScheduledDelay,
+            Known::ScheduledPeriod,
+            Known::ScheduledCron,
+            Known::DeliveryDelay,
+        ];
         if !frame.known.has_any(&RARE) {
             return Ok(None);
         }
@@ -96,6 +106,7 @@ impl State {
             reply_to,
             kind: text(Known::Type),
             group,
+            schedule: schedule(frame)?.map(Box::new),
             ..Annotations::default()
         })))
     }
@@ -107,6 +118,21 @@ impl State {
         }
         Ok(self.resolve(text, cx.requests)?.first().map(|real| Destination::clone(real)))
     }
+}
+
+/// When the message shall be delivered: by ActiveMQ's headers, or by the delay of Jakarta Messaging.
+fn schedule(frame: &Frame<'_>) -> Result<Option<Schedule>, PeerError> {
+    const SCHEDULED: [Known; 3] = [Known::ScheduledDelay, Known::ScheduledPeriod, Known::ScheduledCron];
+    let delay = number::<u64>(frame, Known::DeliveryDelay)?.and_then(Schedule::delivery_delay);
+    if !frame.known.has_any(&SCHEDULED) {
+        return Ok(delay);
+    }
+    let property = |name: &'static str| frame.header(name).map_or(Operand::Null, Operand::Text);
+    let schedule = Schedule::from_properties(property).map_err(|error| PeerError::new(error.to_string()))?;
+    if schedule.is_some() && delay.is_some() {
+        return Err(PeerError::new("a message has either a delivery-delay or a schedule"));
+    }
+    Ok(schedule.or(delay))
 }
 
 fn check_message_type(frame: &Frame<'_>) -> Result<(), PeerError> {

@@ -23,6 +23,9 @@ struct Extensions {
     priority: i16,
     pending_limit: Option<u32>,
     durable: Option<Arc<str>>,
+    /// The name of a shared subscription, and whether it is kept while it has no consumers.
+    shared: Option<Arc<str>>,
+    is_shared_durable: bool,
 }
 
 impl Extensions {
@@ -44,11 +47,18 @@ impl Extensions {
                 "priority" => seen.priority = parse(name, value)?,
                 "maximumPendingMessageLimit" => seen.pending_limit = u32::try_from(parse::<i32>(name, value)?).ok(),
                 "subscriptionName" => seen.durable = (!value.is_empty()).then(|| Arc::from(value)),
+                "sharedSubscriptionName" => seen.shared = (!value.is_empty()).then(|| Arc::from(value)),
+                "durable" => seen.is_shared_durable = is_true,
                 // `dispatchAsync` and what else ActiveMQ knows: accepted, without a meaning here.
                 _ => {}
             }
         }
         Ok(seen)
+    }
+
+    /// The name under which a subscription is kept while nobody listens.
+    fn kept(&self) -> Option<Arc<str>> {
+        self.durable.clone().or_else(|| self.shared.clone().filter(|_| self.is_shared_durable))
     }
 }
 
@@ -72,7 +82,7 @@ impl State {
         let ack_mode = ack_mode(frame)?;
         let extensions = Extensions::read(frame)?;
         let is_browser = frame.raw(Known::Browser).is_some_and(|browser| browser.eq_ignore_ascii_case(b"true"));
-        let mode = self.subscribe_mode(is_browser, extensions.durable)?;
+        let mode = self.subscribe_mode(is_browser, &extensions)?;
         let text = frame.get(Known::Destination).unwrap_or_default();
         let leaves = self.resolve(&text, cx.requests)?;
         let prefetch = extensions.prefetch.unwrap_or(match (&mode, leaves[0].kind) {
@@ -83,13 +93,7 @@ impl State {
             (SubscribeMode::Consume | SubscribeMode::Browse, _) => PREFETCH_QUEUE,
         });
         let subscription = self.subscriptions.next_id();
-        let durable = match &mode {
-            SubscribeMode::Durable(name) => Some(Arc::clone(name)),
-            SubscribeMode::Consume
-            | SubscribeMode::Browse
-            | SubscribeMode::Shared(_)
-            | SubscribeMode::SharedDurable(_) => None,
-        };
+        let durable = extensions.kept();
         // Asked for in any case: a refused subscription is forgotten.
         let confirm = Some(self.confirmation(frame, Purpose::Subscribe(subscription))?);
         self.subscriptions.add(Subscription::new(subscription, id, raw, ack_mode, durable));
@@ -115,20 +119,26 @@ impl State {
         Ok(())
     }
 
-    fn subscribe_mode(&self, is_browser: bool, durable: Option<Arc<str>>) -> Result<SubscribeMode, PeerError> {
-        match durable {
-            None if is_browser => Ok(SubscribeMode::Browse),
-            None => Ok(SubscribeMode::Consume),
-            Some(_) if !self.has_client_id => {
+    fn subscribe_mode(&self, is_browser: bool, wishes: &Extensions) -> Result<SubscribeMode, PeerError> {
+        match (&wishes.durable, &wishes.shared) {
+            (None, None) if is_browser => Ok(SubscribeMode::Browse),
+            (None, None) => Ok(SubscribeMode::Consume),
+            (Some(_), Some(_)) => {
+                Err(PeerError::new("a subscription is durable by one name or shared by one, not both"))
+            }
+            (None, Some(name)) if wishes.is_shared_durable => Ok(SubscribeMode::SharedDurable(Arc::clone(name))),
+            (None, Some(name)) => Ok(SubscribeMode::Shared(Arc::clone(name))),
+            (Some(_), None) if !self.has_client_id => {
                 Err(PeerError::new("a durable subscription needs the header client-id on CONNECT"))
             }
-            Some(name) => Ok(SubscribeMode::Durable(name)),
+            (Some(name), None) => Ok(SubscribeMode::Durable(Arc::clone(name))),
         }
     }
 
     pub(super) fn unsubscribe(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<(), PeerError> {
-        let durable = Extensions::read(frame)?.durable;
-        if durable.is_some() && !self.has_client_id {
+        let wishes = Extensions::read(frame)?;
+        let durable = wishes.kept();
+        if wishes.durable.is_some() && !self.has_client_id {
             return Err(PeerError::new("a durable subscription needs the header client-id on CONNECT"));
         }
         let found = match (frame.raw(Known::Id), frame.raw(Known::Destination)) {

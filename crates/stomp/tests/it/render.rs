@@ -1,7 +1,7 @@
 //! Requests and bytes as transcript lines.
 
 use ferrymq_model::request::SubscribeMode;
-use ferrymq_model::{Address, Deliveries, Message, Request, Settlement, Subscribe, Token};
+use ferrymq_model::{Address, Deliveries, Message, Request, Schedule, Settlement, Subscribe, Token};
 use std::fmt::Write;
 
 fn optional<T: std::fmt::Display>(name: &str, value: Option<T>) -> String {
@@ -94,7 +94,7 @@ fn show_message(message: &Message) -> String {
     let annotations = message.annotations();
     let neutral = message.dialect.to_neutral(message);
     format!(
-        "{} {} {:?} priority={} timestamp={}{}{}{}{}{} {}",
+        "{} {} {:?} priority={} timestamp={}{}{}{}{}{}{} {}",
         header.id,
         header.destination,
         header.mode,
@@ -105,6 +105,7 @@ fn show_message(message: &Message) -> String {
         optional("reply-to", annotations.and_then(|it| it.reply_to.as_ref())),
         optional("type", annotations.and_then(|it| it.kind.as_ref())),
         optional("group", annotations.and_then(|it| it.group.as_ref()).map(|it| format!("{}/{}", it.id, it.sequence))),
+        optional("schedule", annotations.and_then(|it| it.schedule.as_deref()).map(show_schedule)),
         match neutral {
             Ok(neutral) => {
                 let properties: Vec<_> =
@@ -114,6 +115,12 @@ fn show_message(message: &Message) -> String {
             Err(malformed) => malformed.to_string(),
         }
     )
+}
+
+fn show_schedule(schedule: &Schedule) -> String {
+    let Schedule { delay_ms, period_ms, repeat, cron, is_delivery_delay, .. } = schedule;
+    let kind = if *is_delivery_delay { "delivery" } else { "schedule" };
+    format!("{kind}:{delay_ms}/{period_ms}/{repeat}{}", optional("cron", cron.as_ref()))
 }
 
 /// Written bytes, a line of the frame a line.

@@ -151,7 +151,7 @@ impl Runner {
         }
     }
 
-    /// `message=1 subscription=0 delivery=1 redeliveries=1 from=queue://b added=name:value original=queue://a`
+    /// `message=1 subscription=0 delivery=1 redeliveries=1 from=queue://b added=name:value original=queue://a due=`
     fn delivery(&mut self, text: &str) -> Delivery {
         let field = |name: &str| text.split(' ').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
         let number = |name| field(name).map_or(0, |value| value.parse::<u64>().unwrap());
@@ -161,6 +161,9 @@ impl Runner {
         if let Some((name, value)) = field("added").and_then(|added| added.split_once(':')) {
             let annotations = changed.header.annotations.get_or_insert_default();
             annotations.added.push((Arc::from(name), Value::Text(Arc::from(value))));
+        }
+        if field("due").is_some() {
+            changed.header.annotations.get_or_insert_default().schedule = None;
         }
         if let Some(original) = field("original") {
             let original = self.destination(original);

@@ -205,6 +205,7 @@ fn define(input: &mut Input<'_>) -> Result<Record, DecodeError> {
                 selector,
                 selector_converts_text: flags & 2 != 0,
                 no_local: flags & 4 != 0,
+                shared: flags & 8 != 0,
             }
         }
         3 => StoreDefinition::Schedule,

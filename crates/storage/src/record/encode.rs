@@ -102,7 +102,7 @@ pub(crate) fn define(
             out.push(1);
             put_destination(destination, out);
         }
-        StoreDefinition::Durable { client_id, name, topics, selector, selector_converts_text, no_local } => {
+        StoreDefinition::Durable { client_id, name, topics, selector, selector_converts_text, no_local, shared } => {
             out.push(2);
             put_text(client_id, out);
             put_text(name, out);
@@ -110,8 +110,10 @@ pub(crate) fn define(
             for topic in topics {
                 put_destination(topic, out);
             }
-            let flags =
-                u8::from(selector.is_some()) | u8::from(*selector_converts_text) << 1 | u8::from(*no_local) << 2;
+            let flags = u8::from(selector.is_some())
+                | u8::from(*selector_converts_text) << 1
+                | u8::from(*no_local) << 2
+                | u8::from(*shared) << 3;
             out.push(flags);
             if let Some(selector) = selector {
                 put_text(selector, out);

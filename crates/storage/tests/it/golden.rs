@@ -52,6 +52,7 @@ fn records() -> Vec<Record> {
         selector: Some("price > 3".into()),
         selector_converts_text: true,
         no_local: true,
+        shared: false,
     };
     let place = |store, sequence| Placement { store: StoreId(store), sequence };
     vec![

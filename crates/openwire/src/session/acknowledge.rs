@@ -1,0 +1,169 @@
+//! MessageAck.
+
+use super::confirm::Reply;
+use super::consumers::{Consumer, Ledger};
+use super::error::PeerError;
+use super::{Context, Done, State};
+use crate::codec::ids::MessageId;
+use crate::codec::message_ack::MessageAck;
+use ferrymq_model::{Deliveries, Request, Settlement, TransactionId};
+use std::sync::Arc;
+
+/// `ackType`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum AckType {
+    Delivered,
+    Poison,
+    Standard,
+    Redelivered,
+    Individual,
+    Unmatched,
+    Expired,
+}
+
+impl AckType {
+    fn of(code: i8) -> Result<Self, PeerError> {
+        Ok(match code {
+            0 => Self::Delivered,
+            1 => Self::Poison,
+            2 => Self::Standard,
+            3 => Self::Redelivered,
+            4 => Self::Individual,
+            5 => Self::Unmatched,
+            6 => Self::Expired,
+            _ => return Err(PeerError::jms(format!("Invalid acknowledgment: type {code}"))),
+        })
+    }
+}
+
+/// What a poisoned message is said to have, where the client says nothing. Text in dead letters. Bytes.
+const CAUSE_BYTES_MAX: usize = 4 * 1024;
+
+impl State {
+    pub(super) fn acknowledge(
+        &mut self,
+        cx: &mut Context<'_>,
+        ack: &MessageAck,
+        reply: Reply,
+    ) -> Result<Done, PeerError> {
+        let result = self.try_acknowledge(cx, ack, reply);
+        if let (Err(error), Some(_), None) = (&result, &ack.transaction_id, reply) {
+            self.transactions.doom_all(&error.text);
+        }
+        result
+    }
+
+    fn try_acknowledge(&mut self, cx: &mut Context<'_>, ack: &MessageAck, reply: Reply) -> Result<Done, PeerError> {
+        let kind = AckType::of(ack.ack_type)?;
+        let id = ack.consumer_id.as_ref().ok_or_else(|| PeerError::missing("MessageAck", "a consumer id"))?;
+        self.check_connection(&id.connection_id)?;
+        let transaction = match &ack.transaction_id {
+            None => None,
+            Some(_) if kind == AckType::Poison => return Err(PeerError::jms("Poison ack cannot be transacted")),
+            Some(id) => Some(self.transactions.of(id)?),
+        };
+        // Of a consumer that is gone, or that got nothing yet on this connection: sent before the client knew.
+        let Some(consumer) = self.consumers.find((id.session_id, id.value)) else {
+            return Ok(Done::Now);
+        };
+        if consumer.is_ended || !consumer.has_delivered {
+            return Ok(Done::Now);
+        }
+        let Some((deliveries, settlement, transaction)) = settle(consumer, ack, kind, transaction)? else {
+            return Ok(Done::Now);
+        };
+        let subscription = consumer.id;
+        let confirm = self.confirm_if_asked(reply)?;
+        cx.requests.push(Request::Settle { subscription, deliveries, settlement, transaction, confirm });
+        Ok(Done::Later)
+    }
+}
+
+type Settling = Option<(Deliveries, Settlement, Option<TransactionId>)>;
+
+/// What to tell the broker; `None`: nothing.
+fn settle(
+    consumer: &mut Consumer,
+    ack: &MessageAck,
+    kind: AckType,
+    transaction: Option<TransactionId>,
+) -> Result<Settling, PeerError> {
+    let list = match &mut consumer.ledger {
+        Ledger::Listed(list) => list,
+        Ledger::Counted(counted) => {
+            let count = u64::try_from(ack.message_count).unwrap_or(0);
+            let (deliveries, settlement, transaction) = match kind {
+                AckType::Delivered => (counted.open(count), Settlement::Delivered, None),
+                // It stays with its consumer, and there is nobody else to count for.
+                AckType::Redelivered => return Ok(None),
+                AckType::Expired => (counted.settle(count, None), Settlement::Expired, None),
+                // What came from a topic has no dead letters.
+                AckType::Poison => (counted.settle(count, None), Settlement::Consumed, None),
+                AckType::Standard | AckType::Individual | AckType::Unmatched => {
+                    (counted.settle(count, transaction), Settlement::Consumed, transaction)
+                }
+            };
+            return Ok(deliveries.map(|deliveries| (deliveries, settlement, transaction)));
+        }
+    };
+    let last = ack.last_message_id.as_ref().ok_or_else(|| PeerError::missing("MessageAck", "a last message id"))?;
+    let probably = usize::try_from(ack.message_count).unwrap_or(0).saturating_sub(1);
+    let last_at = list.position(last, probably).ok_or_else(|| unmatched(ack, last, "end"))?;
+    let first_at = match (&ack.first_message_id, kind) {
+        (_, AckType::Individual) => last_at,
+        (None, _) => 0,
+        (Some(first), _) => list.position(first, 0).ok_or_else(|| unmatched(ack, first, "start"))?,
+    };
+    if first_at > last_at {
+        return Err(unmatched(ack, last, "end"));
+    }
+    let (settlement, transaction) = match kind {
+        AckType::Delivered => {
+            let deliveries = list.deliveries(0, last_at);
+            return Ok(deliveries.map(|deliveries| (deliveries, Settlement::Delivered, None)));
+        }
+        AckType::Redelivered => {
+            let deliveries = list.deliveries(first_at, last_at);
+            return Ok(deliveries.map(|deliveries| (deliveries, Settlement::Redelivered, None)));
+        }
+        AckType::Poison => (Settlement::Poisoned(cause(ack)), None),
+        AckType::Expired => (Settlement::Expired, None),
+        AckType::Standard | AckType::Individual | AckType::Unmatched => (Settlement::Consumed, transaction),
+    };
+    let deliveries = match transaction {
+        None => list.settle(first_at, last_at),
+        Some(transaction) => list.hold(first_at, last_at, transaction),
+    };
+    Ok(deliveries.map(|deliveries| (deliveries, settlement, transaction)))
+}
+
+/// Why a message can never be consumed: what Java's exceptions say of themselves.
+fn cause(ack: &MessageAck) -> Arc<str> {
+    let Some(cause) = &ack.poison_cause else {
+        return Arc::from("the consumer could not process it");
+    };
+    let class_name = cause.class_name.as_deref().unwrap_or("java.lang.Throwable");
+    let mut text = match &cause.message {
+        Some(message) => format!("{class_name}: {message}"),
+        None => class_name.to_owned(),
+    };
+    if text.len() > CAUSE_BYTES_MAX {
+        let mut end = CAUSE_BYTES_MAX;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+    }
+    Arc::from(text)
+}
+
+fn unmatched(ack: &MessageAck, id: &MessageId, side: &str) -> PeerError {
+    let producer = id.producer_id.as_ref();
+    let name = producer.map_or_else(String::new, crate::mapping::producer_text);
+    let sequence = id.producer_sequence_id;
+    PeerError::jms(format!(
+        "Unmatched acknowledge: MessageAck of type {}; Could not find Message-ID {name}:{sequence} in dispatched-list \
+         ({side} of ack)",
+        ack.ack_type
+    ))
+}

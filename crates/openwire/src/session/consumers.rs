@@ -1,0 +1,399 @@
+//! The client's consumers, and what each has not settled.
+//!
+//! Acknowledgements name messages, the broker wants deliveries. For queues and durable subscriptions the session keeps
+//! the ids of what is unsettled, in order. What comes from topics alone is acknowledged by count: the first so many.
+
+use crate::codec::destination::Destination as WireDestination;
+use crate::codec::ids::{ConsumerId, MessageId as WireMessageId, ProducerId as WireProducerId};
+use ferrymq_model::{Deliveries, DeliveryId, MessageId, MonoTime, Request, Settlement, SubscriptionId, TransactionId};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Session and number: with the connection's id it is the consumer's id.
+pub(super) type Key = (i64, i64);
+
+/// A delivery that was not settled.
+#[derive(Debug)]
+struct Unsettled {
+    delivery: DeliveryId,
+    producer: Arc<str>,
+    sequence: u64,
+    /// The open transaction in which it was acknowledged.
+    held_by: Option<TransactionId>,
+}
+
+/// What a consumer has not settled.
+#[derive(Debug)]
+pub(super) enum Ledger {
+    /// Acknowledged by name.
+    Listed(List),
+    /// Acknowledged by count.
+    Counted(Count),
+}
+
+/// By name.
+#[derive(Debug, Default)]
+pub(super) struct List {
+    unsettled: VecDeque<Unsettled>,
+    /// How many of them a transaction holds.
+    held: usize,
+}
+
+/// By count.
+#[derive(Debug, Default)]
+pub(super) struct Count {
+    /// Settled up to here.
+    settled: u64,
+    /// Said to be with the application up to here.
+    opened: u64,
+    /// Delivered up to here.
+    delivered: u64,
+    /// What open transactions hold; it comes before `settled` ends.
+    held: Vec<(TransactionId, u64)>,
+}
+
+/// A pull that was not answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pull {
+    /// The consumer's so many-th.
+    pub(super) number: u64,
+    /// When it ends; `None`: never, or at once.
+    until: Option<MonoTime>,
+}
+
+#[derive(Debug)]
+pub(super) struct Consumer {
+    pub(super) id: SubscriptionId,
+    pub(super) key: Key,
+    pub(super) wire: ConsumerId,
+    pub(super) destination: WireDestination,
+    /// The name of the durable subscription.
+    pub(super) durable: Option<Arc<str>>,
+    pub(super) ledger: Ledger,
+    /// Nothing but what is pulled.
+    pub(super) is_pulling: bool,
+    pub(super) pull: Option<Pull>,
+    pulls: u64,
+    /// Something was delivered to it.
+    pub(super) has_delivered: bool,
+    /// The broker ended it; the client was told and has not answered.
+    pub(super) is_ended: bool,
+    /// While what was written is settled: up to here.
+    written_through: Option<DeliveryId>,
+}
+
+impl Consumer {
+    pub(super) fn new(
+        id: SubscriptionId,
+        wire: ConsumerId,
+        destination: WireDestination,
+        durable: Option<Arc<str>>,
+        is_counted: bool,
+        is_pulling: bool,
+    ) -> Self {
+        Self {
+            id,
+            key: (wire.session_id, wire.value),
+            wire,
+            destination,
+            durable,
+            ledger: if is_counted { Ledger::Counted(Count::default()) } else { Ledger::Listed(List::default()) },
+            is_pulling,
+            pull: None,
+            pulls: 0,
+            has_delivered: false,
+            is_ended: false,
+            written_through: None,
+        }
+    }
+
+    /// A message is on its way.
+    #[inline]
+    pub(super) fn note_delivery(&mut self, delivery: DeliveryId, message: &MessageId) {
+        self.has_delivered = true;
+        match &mut self.ledger {
+            Ledger::Listed(list) => list.unsettled.push_back(Unsettled {
+                delivery,
+                producer: Arc::clone(&message.producer),
+                sequence: message.sequence,
+                held_by: None,
+            }),
+            Ledger::Counted(count) => count.delivered = delivery.0,
+        }
+    }
+}
+
+impl List {
+    /// Where a message is, looked for first where it probably is.
+    pub(super) fn position(&self, id: &WireMessageId, probably: usize) -> Option<usize> {
+        let is_it = |unsettled: &Unsettled| {
+            id.producer_sequence_id.cast_unsigned() == unsettled.sequence
+                && id.producer_id.as_ref().is_some_and(|producer| is_producer(&unsettled.producer, producer))
+        };
+        if self.unsettled.get(probably).is_some_and(is_it) {
+            return Some(probably);
+        }
+        self.unsettled.iter().position(is_it)
+    }
+
+    /// Takes `first..=last` out. What to settle; `None`: a transaction holds them all.
+    pub(super) fn settle(&mut self, first: usize, last: usize) -> Option<Deliveries> {
+        let deliveries = self.deliveries(first, last)?;
+        if self.held == 0 {
+            self.unsettled.drain(first..=last);
+        } else {
+            let mut kept: VecDeque<Unsettled> = self.unsettled.split_off(first);
+            let rest = kept.split_off(last - first + 1);
+            kept.retain(|unsettled| unsettled.held_by.is_some());
+            self.unsettled.append(&mut kept);
+            self.unsettled.extend(rest);
+        }
+        Some(deliveries)
+    }
+
+    /// Gives `first..=last` to a transaction until it ends. What to settle in it; `None`: one holds them all.
+    pub(super) fn hold(&mut self, first: usize, last: usize, transaction: TransactionId) -> Option<Deliveries> {
+        let deliveries = self.deliveries(first, last)?;
+        for unsettled in self.unsettled.range_mut(first..=last).filter(|unsettled| unsettled.held_by.is_none()) {
+            unsettled.held_by = Some(transaction);
+            self.held += 1;
+        }
+        Some(deliveries)
+    }
+
+    /// Those of `first..=last` that no transaction holds, at least from the first to the last of them.
+    pub(super) fn deliveries(&self, first: usize, last: usize) -> Option<Deliveries> {
+        let mut free = self.unsettled.range(first..=last).filter(|unsettled| unsettled.held_by.is_none());
+        let from = free.next()?.delivery;
+        let to = free.next_back().map_or(from, |unsettled| unsettled.delivery);
+        Some(if from == to { Deliveries::One(from) } else { Deliveries::Range(from, to) })
+    }
+
+    fn forget_held(&mut self, transaction: TransactionId) {
+        if self.held > 0 {
+            let before = self.unsettled.len();
+            self.unsettled.retain(|unsettled| unsettled.held_by != Some(transaction));
+            self.held -= before - self.unsettled.len();
+        }
+    }
+
+    fn release_held(&mut self, transaction: TransactionId) {
+        if self.held > 0 {
+            for unsettled in self.unsettled.iter_mut().filter(|unsettled| unsettled.held_by == Some(transaction)) {
+                unsettled.held_by = None;
+                self.held -= 1;
+            }
+        }
+    }
+}
+
+impl Count {
+    /// Takes the first `count` out. What to settle; `None`: nothing is there.
+    pub(super) fn settle(&mut self, count: u64, transaction: Option<TransactionId>) -> Option<Deliveries> {
+        let from = self.settled + 1;
+        let to = self.settled.saturating_add(count).min(self.delivered);
+        if to < from {
+            return None;
+        }
+        self.settled = to;
+        self.opened = self.opened.max(to);
+        if let Some(transaction) = transaction {
+            match self.held.last_mut() {
+                Some((last, held)) if *last == transaction => *held += to - from + 1,
+                Some(_) | None => self.held.push((transaction, to - from + 1)),
+            }
+            return Some(Deliveries::Range(DeliveryId(from), DeliveryId(to)));
+        }
+        Some(Deliveries::Through(DeliveryId(to)))
+    }
+
+    /// So many more are with the application.
+    pub(super) fn open(&mut self, count: u64) -> Option<Deliveries> {
+        let from = self.opened.max(self.settled);
+        let to = from.saturating_add(count).min(self.delivered);
+        self.opened = to;
+        (to > from).then_some(Deliveries::Through(DeliveryId(to)))
+    }
+
+    fn end_held(&mut self, transaction: TransactionId, is_released: bool) {
+        let held = &mut self.held;
+        let mut released = 0;
+        held.retain(|(by, count)| {
+            if *by == transaction {
+                released += count;
+            }
+            *by != transaction
+        });
+        if is_released {
+            self.settled -= released;
+        }
+    }
+}
+
+/// Whether `text` is the id `producer`, or the text of a message that came by another protocol and has this id for it.
+fn is_producer(text: &str, producer: &WireProducerId) -> bool {
+    let Some(rest) = text.strip_prefix(&*producer.connection_id) else {
+        return false;
+    };
+    if rest.is_empty() {
+        return producer.session_id == 0 && producer.value == 0;
+    }
+    let mut numbers = rest.strip_prefix(':').into_iter().flat_map(|rest| rest.split(':'));
+    let mut is_next = |number: i64| numbers.next().is_some_and(|text| text.parse() == Ok(number));
+    is_next(producer.session_id) && is_next(producer.value) && numbers.next().is_none()
+}
+
+/// A delivery whose bytes are in the outbox.
+#[derive(Debug)]
+struct Unwritten {
+    /// The outbox's total behind its last byte.
+    total: u64,
+    subscription: SubscriptionId,
+    delivery: DeliveryId,
+}
+
+/// All of them. Ids grow, so that the list is sorted.
+#[derive(Debug, Default)]
+pub(super) struct Consumers {
+    list: Vec<Consumer>,
+    by_key: HashMap<Key, SubscriptionId>,
+    next: u32,
+    unwritten: VecDeque<Unwritten>,
+    /// Pulls that end.
+    deadlines: BTreeSet<(MonoTime, SubscriptionId)>,
+}
+
+impl Consumers {
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn next_id(&mut self) -> SubscriptionId {
+        let id = SubscriptionId(self.next);
+        self.next += 1;
+        id
+    }
+
+    pub(super) fn add(&mut self, consumer: Consumer) {
+        self.by_key.insert(consumer.key, consumer.id);
+        self.list.push(consumer);
+    }
+
+    #[inline]
+    pub(super) fn get(&mut self, id: SubscriptionId) -> Option<&mut Consumer> {
+        let at = self.list.binary_search_by_key(&id, |consumer| consumer.id).ok()?;
+        Some(&mut self.list[at])
+    }
+
+    pub(super) fn contains(&self, key: Key) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
+    pub(super) fn find(&mut self, key: Key) -> Option<&mut Consumer> {
+        let id = *self.by_key.get(&key)?;
+        self.get(id)
+    }
+
+    /// The consumers of a session.
+    pub(super) fn keys_of(&self, session: i64) -> Vec<Key> {
+        self.list.iter().map(|consumer| consumer.key).filter(|key| key.0 == session).collect()
+    }
+
+    pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<Consumer> {
+        let at = self.list.binary_search_by_key(&id, |consumer| consumer.id).ok()?;
+        self.end_pull(id);
+        let consumer = self.list.remove(at);
+        self.by_key.remove(&consumer.key);
+        Some(consumer)
+    }
+
+    /// A pull takes the place of any before. Its number.
+    pub(super) fn start_pull(&mut self, id: SubscriptionId, until: Option<MonoTime>) -> u64 {
+        self.end_pull(id);
+        let Some(consumer) = self.get(id) else { return 0 };
+        consumer.pulls += 1;
+        let number = consumer.pulls;
+        consumer.pull = Some(Pull { number, until });
+        if let Some(until) = until {
+            self.deadlines.insert((until, id));
+        }
+        number
+    }
+
+    /// The pull was answered, or another took its place.
+    pub(super) fn end_pull(&mut self, id: SubscriptionId) {
+        let Some(consumer) = self.get(id) else { return };
+        if let Some(Pull { until: Some(until), .. }) = consumer.pull.take() {
+            self.deadlines.remove(&(until, id));
+        }
+    }
+
+    /// When the next pull ends.
+    pub(super) fn next_deadline(&self) -> Option<MonoTime> {
+        self.deadlines.first().map(|(until, _)| *until)
+    }
+
+    /// A pull whose time is over; it is still unanswered.
+    pub(super) fn overdue(&mut self, now: MonoTime) -> Option<(SubscriptionId, u64)> {
+        let (until, id) = *self.deadlines.first()?;
+        if until > now {
+            return None;
+        }
+        self.deadlines.pop_first();
+        let pull = self.get(id)?.pull?;
+        Some((id, pull.number))
+    }
+
+    /// A delivery that is forgotten when it is written was encoded.
+    #[inline]
+    pub(super) fn note_unwritten(&mut self, total: u64, subscription: SubscriptionId, delivery: DeliveryId) {
+        self.unwritten.push_back(Unwritten { total, subscription, delivery });
+    }
+
+    /// Tells the broker what was written, one request a consumer.
+    pub(super) fn tell_written(&mut self, total: u64, requests: &mut Vec<Request>) {
+        let mut told: Vec<SubscriptionId> = Vec::new();
+        while let Some(front) = self.unwritten.front()
+            && front.total <= total
+        {
+            let (id, delivery) = (front.subscription, front.delivery);
+            self.unwritten.pop_front();
+            if let Some(consumer) = self.get(id)
+                && consumer.written_through.replace(delivery).is_none()
+            {
+                told.push(id);
+            }
+        }
+        for id in told {
+            if let Some(through) = self.get(id).and_then(|consumer| consumer.written_through.take()) {
+                requests.push(Request::Settle {
+                    subscription: id,
+                    deliveries: Deliveries::Through(through),
+                    settlement: Settlement::Written,
+                    transaction: None,
+                    confirm: None,
+                });
+            }
+        }
+    }
+
+    /// A transaction was committed: what it acknowledged is gone.
+    pub(super) fn forget_held(&mut self, transaction: TransactionId) {
+        for consumer in &mut self.list {
+            match &mut consumer.ledger {
+                Ledger::Listed(list) => list.forget_held(transaction),
+                Ledger::Counted(count) => count.end_held(transaction, false),
+            }
+        }
+    }
+
+    /// A transaction was rolled back: what it acknowledged may be acknowledged again.
+    pub(super) fn release_held(&mut self, transaction: TransactionId) {
+        for consumer in &mut self.list {
+            match &mut consumer.ledger {
+                Ledger::Listed(list) => list.release_held(transaction),
+                Ledger::Counted(count) => count.end_held(transaction, true),
+            }
+        }
+    }
+}

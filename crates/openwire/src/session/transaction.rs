@@ -1,0 +1,389 @@
+//! TransactionInfo: local transactions, and branches of distributed ones.
+
+use super::confirm::{Confirmation, Purpose, Reply};
+use super::error::{Class, PeerError};
+use super::{Context, Done, State};
+use crate::codec::Command;
+use crate::codec::ids::ObjectId;
+use crate::codec::response::{DataArrayResponse, IntegerResponse};
+use crate::codec::transaction::{
+    LocalTransactionId, TransactionId as WireTransactionId, TransactionInfo, XaTransactionId,
+};
+use crate::mapping;
+use ferrymq_model::event::Vote;
+use ferrymq_model::{BranchAction, BranchError, Closing, Refusal, RefusalKind, Request, Token, TransactionId, Xid};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// `XAResource.XA_OK`.
+const XA_OK: i32 = 0;
+/// `XAResource.XA_RDONLY`.
+const XA_READ_ONLY: i32 = 3;
+
+/// `type` of a TransactionInfo.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Begin,
+    Prepare,
+    CommitOnePhase,
+    CommitTwoPhase,
+    Rollback,
+    Recover,
+    Forget,
+    End,
+}
+
+impl Kind {
+    fn of(code: i8) -> Result<Self, PeerError> {
+        Ok(match code {
+            0 => Self::Begin,
+            1 => Self::Prepare,
+            2 => Self::CommitOnePhase,
+            3 => Self::CommitTwoPhase,
+            4 => Self::Rollback,
+            5 => Self::Recover,
+            6 => Self::Forget,
+            7 => Self::End,
+            _ => return Err(PeerError::jms(format!("Unknown transaction info type: {code}"))),
+        })
+    }
+}
+
+/// An open local transaction.
+#[derive(Debug)]
+struct Local {
+    id: TransactionId,
+    /// Something of it failed that nobody waited for: it may not be committed.
+    doomed: Option<String>,
+}
+
+/// A branch that this connection works on, or worked on.
+#[derive(Debug)]
+struct Branch {
+    /// One for each time that work began; the last is open unless it ended.
+    ids: Vec<TransactionId>,
+    is_open: bool,
+    doomed: Option<String>,
+}
+
+/// Begins of one branch by one connection. Count; each is a join of the transaction manager's.
+const BEGINS_PER_BRANCH_MAX: usize = 1000;
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Transactions {
+    local: HashMap<i64, Local>,
+    /// Used last: mostly the next one, too.
+    last: Option<(i64, TransactionId)>,
+    branches: HashMap<XaTransactionId, Branch>,
+    next: u64,
+}
+
+impl Transactions {
+    fn next_id(&mut self) -> TransactionId {
+        let id = TransactionId(self.next);
+        self.next += 1;
+        id
+    }
+
+    fn len(&self) -> usize {
+        self.local.len() + self.branches.len()
+    }
+
+    /// The transaction that a message or an acknowledgement names. Whose connection it names makes no difference: the
+    /// number is looked up in this one's.
+    #[inline]
+    pub(super) fn of(&mut self, id: &WireTransactionId) -> Result<TransactionId, PeerError> {
+        match id {
+            WireTransactionId::Local(id) => match self.last {
+                Some((value, transaction)) if value == id.value => Ok(transaction),
+                Some(_) | None => {
+                    let found = self.local.get(&id.value).ok_or_else(|| not_started_local(id))?;
+                    self.last = Some((id.value, found.id));
+                    Ok(found.id)
+                }
+            },
+            WireTransactionId::Xa(id) => match self.branches.get(id) {
+                Some(Branch { ids, is_open: true, .. }) => ids.last().copied().ok_or_else(|| not_started_branch(id)),
+                Some(_) | None => Err(not_started_branch(id)),
+            },
+        }
+    }
+
+    /// Something failed that nobody waited for: it may have been part of any.
+    pub(super) fn doom_all(&mut self, text: &str) {
+        for local in self.local.values_mut() {
+            local.doomed.get_or_insert_with(|| text.to_owned());
+        }
+        for branch in self.branches.values_mut() {
+            branch.doomed.get_or_insert_with(|| text.to_owned());
+        }
+    }
+
+    fn remove_local(&mut self, id: &LocalTransactionId) -> Option<Local> {
+        self.last = None;
+        self.local.remove(&id.value)
+    }
+}
+
+impl State {
+    pub(super) fn transaction(
+        &mut self,
+        cx: &mut Context<'_>,
+        info: &TransactionInfo,
+        reply: Reply,
+    ) -> Result<Done, PeerError> {
+        let connection = info.connection_id.as_ref();
+        let connection = connection.ok_or_else(|| PeerError::missing("TransactionInfo", "a connection id"))?;
+        self.check_connection(&connection.value)?;
+        let kind = Kind::of(info.kind)?;
+        if kind == Kind::Recover {
+            let token = self.confirm(reply, Purpose::Recover)?;
+            cx.requests.push(Request::Recover { token });
+            return Ok(Done::Later);
+        }
+        match &info.transaction_id {
+            None => Err(PeerError::missing("TransactionInfo", "a transaction id")),
+            Some(WireTransactionId::Local(id)) => {
+                let owner = id.connection_id.as_ref();
+                let owner = owner.ok_or_else(|| PeerError::missing("a transaction id", "a connection id"))?;
+                self.check_connection(&owner.value)?;
+                self.local_transaction(cx, id, kind, reply)
+            }
+            Some(WireTransactionId::Xa(id)) => self.branch(cx, id, kind, reply),
+        }
+    }
+
+    fn local_transaction(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: &LocalTransactionId,
+        kind: Kind,
+        reply: Reply,
+    ) -> Result<Done, PeerError> {
+        match kind {
+            Kind::Begin => self.begin(cx, id, reply),
+            Kind::CommitOnePhase | Kind::CommitTwoPhase => self.commit(cx, id, reply),
+            Kind::Rollback => {
+                let confirm = self.confirm_if_asked(reply)?;
+                let Some(local) = self.transactions.remove_local(id) else {
+                    return Err(not_started_local(id));
+                };
+                self.consumers.release_held(local.id);
+                cx.requests.push(Request::Rollback { transaction: local.id, confirm });
+                Ok(Done::Later)
+            }
+            // The client says it where it is done with a transaction, which the commit tells anyway.
+            Kind::End => Ok(Done::Now),
+            Kind::Prepare | Kind::Recover | Kind::Forget => {
+                Err(PeerError::state(format!("a local transaction cannot be prepared or forgotten: {}", text_of(id))))
+            }
+        }
+    }
+
+    fn begin(&mut self, cx: &mut Context<'_>, id: &LocalTransactionId, reply: Reply) -> Result<Done, PeerError> {
+        // Said again, as after a failure: it is there.
+        if self.transactions.local.contains_key(&id.value) {
+            return Ok(Done::Now);
+        }
+        self.check_transactions()?;
+        let confirm = self.confirm_if_asked(reply)?;
+        let transaction = self.transactions.next_id();
+        self.transactions.local.insert(id.value, Local { id: transaction, doomed: None });
+        let name = Some(Arc::from(mapping::local_transaction_text(id)));
+        cx.requests.push(Request::Begin { transaction, name, confirm });
+        Ok(Done::Later)
+    }
+
+    fn check_transactions(&self) -> Result<(), PeerError> {
+        let max = self.options.limits.transactions_max;
+        if self.transactions.len() >= max {
+            return Err(PeerError::limit(format!("more than {max} transactions of the connection are open")));
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, cx: &mut Context<'_>, id: &LocalTransactionId, reply: Reply) -> Result<Done, PeerError> {
+        let Some(local) = self.transactions.remove_local(id) else {
+            // Its client lost the answer, or never began it.
+            let name = mapping::local_transaction_text(id);
+            let confirm = self.confirm(reply, Purpose::WasCommitted(name.as_str().into()))?;
+            cx.requests.push(Request::WasCommitted { name: Arc::from(name), confirm });
+            return Ok(Done::Later);
+        };
+        let transaction = local.id;
+        if let Some(cause) = local.doomed {
+            self.consumers.release_held(transaction);
+            cx.requests.push(Request::Rollback { transaction, confirm: None });
+            let text = format!("Transaction '{}' has been rolled back: {cause}", text_of(id));
+            return Err(PeerError::new(Class::TransactionRolledBack, text));
+        }
+        // Asked for in any case: a refused commit must make the acknowledgements in it possible again.
+        let confirm = Some(self.confirm(reply, Purpose::Commit(transaction))?);
+        cx.requests.push(Request::Commit { transaction, confirm });
+        Ok(Done::Later)
+    }
+
+    fn branch(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: &XaTransactionId,
+        kind: Kind,
+        reply: Reply,
+    ) -> Result<Done, PeerError> {
+        let xid = Arc::new(mapping::xid(id).map_err(|error| PeerError::xa(BranchError::Failed, &error.to_string()))?);
+        let action = match kind {
+            Kind::Begin => {
+                let Some(transaction) = self.begin_branch(id)? else {
+                    return Ok(Done::Now);
+                };
+                BranchAction::Start(transaction)
+            }
+            Kind::End => {
+                if let Some(branch) = self.transactions.branches.get_mut(id) {
+                    branch.is_open = false;
+                }
+                BranchAction::End
+            }
+            Kind::Prepare | Kind::CommitOnePhase => {
+                if let Some(cause) = self.transactions.branches.get(id).and_then(|branch| branch.doomed.clone()) {
+                    return self.refuse_doomed(cx, id, xid, &cause);
+                }
+                if kind == Kind::Prepare { BranchAction::Prepare } else { BranchAction::CommitOnePhase }
+            }
+            Kind::CommitTwoPhase => BranchAction::Commit,
+            Kind::Rollback => BranchAction::Rollback,
+            Kind::Forget => BranchAction::Forget,
+            Kind::Recover => return Err(PeerError::jms("recover names no branch")),
+        };
+        let confirm = self.confirm(reply, Purpose::Branch(Box::new(id.clone()), action))?;
+        cx.requests.push(Request::Branch { xid, action, confirm });
+        Ok(Done::Later)
+    }
+
+    /// The work that begins; `None`: it goes on.
+    fn begin_branch(&mut self, id: &XaTransactionId) -> Result<Option<TransactionId>, PeerError> {
+        if !self.transactions.branches.contains_key(id) {
+            self.check_transactions()?;
+        }
+        let transaction = self.transactions.next_id();
+        let branch = self.transactions.branches.entry(id.clone());
+        let branch = branch.or_insert_with(|| Branch { ids: Vec::new(), is_open: false, doomed: None });
+        if branch.is_open {
+            return Ok(None);
+        }
+        if branch.ids.len() >= BEGINS_PER_BRANCH_MAX {
+            return Err(PeerError::limit(format!("a branch is begun more than {BEGINS_PER_BRANCH_MAX} times")));
+        }
+        branch.ids.push(transaction);
+        branch.is_open = true;
+        Ok(Some(transaction))
+    }
+
+    /// Something of a branch failed that nobody waited for: it is rolled back, and the manager hears of it.
+    fn refuse_doomed(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: &XaTransactionId,
+        xid: Arc<Xid>,
+        cause: &str,
+    ) -> Result<Done, PeerError> {
+        let purpose = Purpose::Branch(Box::new(id.clone()), BranchAction::Rollback);
+        let confirm = self.confirm(None, purpose)?;
+        let text = format!("branch {xid} was rolled back: {cause}");
+        cx.requests.push(Request::Branch { xid, action: BranchAction::Rollback, confirm });
+        Err(PeerError::xa(BranchError::RolledBack, &text))
+    }
+
+    /// The broker did what it was asked with a branch.
+    pub(super) fn branch_done(&mut self, id: &XaTransactionId, action: BranchAction) {
+        match action {
+            BranchAction::CommitOnePhase | BranchAction::Commit => self.end_branch(id, false),
+            BranchAction::Rollback => self.end_branch(id, true),
+            BranchAction::Start(_)
+            | BranchAction::End
+            | BranchAction::Prepare
+            | BranchAction::Forget
+            | BranchAction::HeuristicCommit
+            | BranchAction::HeuristicRollback => {}
+        }
+    }
+
+    /// The broker did not.
+    pub(super) fn branch_refused(&mut self, id: &XaTransactionId, action: BranchAction, refusal: &Refusal) {
+        match (refusal.kind, action) {
+            (RefusalKind::Branch(BranchError::RolledBack | BranchError::HeuristicallyRolledBack), _) => {
+                self.end_branch(id, true);
+            }
+            (RefusalKind::Branch(BranchError::HeuristicallyCommitted), _) => self.end_branch(id, false),
+            (RefusalKind::Branch(BranchError::Unknown), _) => self.end_branch(id, true),
+            (_, BranchAction::Start(transaction)) => {
+                if let Some(branch) = self.transactions.branches.get_mut(id) {
+                    branch.ids.retain(|known| *known != transaction);
+                    branch.is_open = false;
+                    if branch.ids.is_empty() {
+                        self.transactions.branches.remove(id);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn end_branch(&mut self, id: &XaTransactionId, is_rolled_back: bool) {
+        let Some(branch) = self.transactions.branches.remove(id) else { return };
+        for transaction in branch.ids {
+            if is_rolled_back {
+                self.consumers.release_held(transaction);
+            } else {
+                self.consumers.forget_held(transaction);
+            }
+        }
+    }
+
+    pub(super) fn prepared(&mut self, cx: &mut Context<'_>, token: Token, vote: Vote) -> Closing {
+        let Some(Confirmation { purpose, reply }) = self.confirmations.take(token) else {
+            return Closing::No;
+        };
+        let result = match vote {
+            Vote::Prepared => XA_OK,
+            Vote::ReadOnly => {
+                // It is over: nobody commits it any more.
+                if let Purpose::Branch(id, _) = &purpose {
+                    self.end_branch(id, false);
+                }
+                XA_READ_ONLY
+            }
+        };
+        if let Some(correlation_id) = reply {
+            self.put(cx, &IntegerResponse { correlation_id, result, ..IntegerResponse::default() }.into());
+        }
+        Closing::No
+    }
+
+    pub(super) fn in_doubt(&mut self, cx: &mut Context<'_>, token: Token, xids: &[Arc<Xid>]) {
+        let Some(Confirmation { reply: Some(correlation_id), .. }) = self.confirmations.take(token) else {
+            return;
+        };
+        let object = |xid: &Arc<Xid>| {
+            let id = WireTransactionId::Xa(mapping::wire_xid(xid));
+            Box::new(Command::Object(ObjectId::TransactionId(id)))
+        };
+        let data = Some(xids.iter().map(object).collect());
+        self.put(cx, &DataArrayResponse { correlation_id, data, ..DataArrayResponse::default() }.into());
+    }
+}
+
+/// As Java writes it.
+fn text_of(id: &LocalTransactionId) -> String {
+    format!("TX:{}", mapping::local_transaction_text(id))
+}
+
+fn not_started_local(id: &LocalTransactionId) -> PeerError {
+    PeerError::jms(format!("Transaction '{}' has not been started.", text_of(id)))
+}
+
+fn not_started_branch(id: &XaTransactionId) -> PeerError {
+    let shown = mapping::xid(id).map_or_else(|_| "XID".to_owned(), |xid| xid.to_string());
+    PeerError::xa(BranchError::Unknown, &format!("Transaction '{shown}' has not been started."))
+}
