@@ -41,7 +41,7 @@ impl Browse {
 
 impl Browse {
     /// Takes a queue that dies out of what is still to read; tells whether it was there.
-    pub(crate) fn forget(&mut self, queue: u32) -> bool {
+    pub(crate) fn forget(&mut self, queue: Key) -> bool {
         let before = self.queues.len();
         if self.queues.front().is_some_and(|(first, _)| *first == queue) {
             (self.band, self.after) = (BANDS - 1, 0);

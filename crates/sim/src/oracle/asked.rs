@@ -36,8 +36,8 @@ impl Oracle {
                 self.subscribe(id, subscribe);
                 self.await_answer(id, subscribe.confirm, Asked::Subscribe(subscribe.subscription));
             }
-            Request::Unsubscribe { subscription, confirm, .. } => {
-                self.end_subscription(id, *subscription);
+            Request::Unsubscribe { subscription, seen, confirm } => {
+                self.end_subscription(id, *subscription, *seen);
                 self.await_answer(id, *confirm, Asked::Other);
             }
             Request::DeleteDurable { name, confirm } => {
@@ -68,9 +68,18 @@ impl Oracle {
                 self.end_temporary(destination);
                 self.await_answer(id, *confirm, Asked::Other);
             }
-            Request::SetPrefetch { .. }
-            | Request::Pull { .. }
-            | Request::WasCommitted { .. }
+            Request::SetPrefetch { subscription, prefetch } => {
+                if let Some(known) = self.session(id).subscriptions.get_mut(subscription) {
+                    known.prefetch = *prefetch;
+                }
+            }
+            Request::Pull { subscription, messages, confirm } => {
+                if let Some(known) = self.session(id).subscriptions.get_mut(subscription) {
+                    known.pulled = *messages;
+                }
+                self.await_answer(id, *confirm, Asked::Other);
+            }
+            Request::WasCommitted { .. }
             | Request::Branch { .. }
             | Request::Recover { .. }
             | Request::CreateDestination { .. }
@@ -194,6 +203,7 @@ impl Oracle {
             leaves,
             wish: chosen,
             prefetch: subscribe.prefetch,
+            pulled: 0,
             no_local: subscribe.no_local,
             awaits: subscribe.confirm,
             asked_in: self.step,
