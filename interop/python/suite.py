@@ -194,6 +194,68 @@ def persistent_messages_survive_sigkill(broker):
 
 
 @test
+def a_shared_subscription_gives_each_message_to_one_consumer(broker):
+    topic, name = fresh("topic"), uuid.uuid4().hex
+    shared = {"activemq__sharedSubscriptionName": name}
+    one, two, producer = Client(broker), Client(broker), Client(broker)
+    one.subscribe(topic, **shared)
+    two.subscribe(topic, **shared)
+    for body in ("a", "b", "c", "d"):
+        producer.send(topic, body)
+    assert sorted(one.bodies(2) + two.bodies(2)) == ["a", "b", "c", "d"]
+    for client in (one, two, producer):
+        client.close()
+
+
+@test
+def a_shared_durable_subscription_keeps_what_comes_meanwhile(broker):
+    topic, name = fresh("topic"), uuid.uuid4().hex
+    shared = {"activemq__sharedSubscriptionName": name, "activemq__durable": "true"}
+    first, producer = Client(broker), Client(broker)
+    first.subscribe(topic, **shared)
+    first.close()
+    producer.send(topic, "while away")
+    broker.restart(signal.SIGKILL)
+    one, two = Client(broker), Client(broker)
+    one.subscribe(topic, **shared)
+    assert one.bodies(1) == ["while away"]
+    two.subscribe(topic, **shared)
+    for client in (one, two):
+        client.close()
+
+
+@test
+def a_virtual_topic_has_a_queue_for_each_group(broker):
+    name = "VirtualTopic." + uuid.uuid4().hex
+    groups = [Client(broker), Client(broker)]
+    for number, group in enumerate(groups):
+        group.subscribe(f"/queue/Consumer.{number}.{name}")
+    producer = Client(broker)
+    producer.send(f"/topic/{name}", "to everyone")
+    for number, group in enumerate(groups):
+        message = group.messages(1)[0]
+        assert message.body == "to everyone"
+        assert message.headers["destination"] == f"/queue/Consumer.{number}.{name}"
+        assert message.headers["original-destination"] == f"/topic/{name}"
+        group.close()
+    producer.close()
+
+
+@test
+def advisories_tell_of_consumers(broker):
+    queue = fresh("queue")
+    watcher, consumer = Client(broker), Client(broker)
+    watcher.subscribe("/topic/ActiveMQ.Advisory.Consumer.Queue." + queue.removeprefix("/queue/"))
+    consumer.subscribe(queue)
+    came = watcher.messages(1)[0]
+    assert came.headers["consumerCount"] == "1" and '{"ConsumerInfo":' in came.body, came
+    consumer.close()
+    gone = watcher.messages(1)[0]
+    assert gone.headers["consumerCount"] == "0" and '{"RemoveInfo":' in gone.body, gone
+    watcher.close()
+
+
+@test
 def a_durable_subscription_outlives_restarts(broker):
     topic, name = fresh("topic"), uuid.uuid4().hex
     durable = {"activemq__subscriptionName": name}

@@ -10,10 +10,11 @@ use crate::settings::Settings;
 use crate::slab::{Key, Slab};
 use crate::subscription::Subscription;
 use crate::topic::Topic;
+use crate::transaction::Branches;
 use crate::work::Work;
 use ferrymq_model::advisory::ConnectionFacts;
 use ferrymq_model::{Destination, Event, Message, Now, Refusal, RefusalKind, Request, SessionId, Token};
-use ferrymq_storage::{Journal, Location, Lsn, Placement};
+use ferrymq_storage::{Journal, Location, Lsn, Placement, ProducerSlot};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -105,11 +106,17 @@ pub struct Broker {
     pub(crate) memory: usize,
     /// Bytes of messages of topics that subscriptions hold, counted for each. They stop no producer.
     pub(crate) live_memory: usize,
+    /// Bytes of past messages that topics keep.
+    pub(crate) history_memory: usize,
     /// The consumers of the queue that is being dispatched: kept for its allocation.
     pub(crate) order: Vec<usize>,
     pub(crate) transactions_bytes: usize,
     /// Numbers the held settlements of all transactions.
     pub(crate) holds: u64,
+    /// Branches of distributed transactions that are not over.
+    pub(crate) branches: Branches,
+    /// While a message is recorded: the producer whose sequence counts with it.
+    pub(crate) counting: Option<ProducerSlot>,
     /// Sessions that wait for memory of the broker.
     pub(crate) paused: Vec<SessionId>,
     /// What waits for its time.
@@ -156,9 +163,12 @@ impl Broker {
             returned: Vec::new(),
             memory: 0,
             live_memory: 0,
+            history_memory: 0,
             order: Vec::new(),
             transactions_bytes: 0,
             holds: 0,
+            branches: Branches::default(),
+            counting: None,
             paused: Vec::new(),
             jobs: Jobs::default(),
             work: Work::default(),
@@ -235,9 +245,7 @@ impl Broker {
             Request::Disconnect => self.disconnect(session, step),
         }
         self.publish_advisories(step);
-        if !self.work.is_empty() {
-            self.record_work(false, Some(session), step);
-        }
+        self.record_work(false, Some(session), step);
         self.confirm_pulls(step);
     }
 
@@ -359,7 +367,11 @@ impl Waiting {
             refusal: refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"),
         };
         match self.event {
-            Event::Confirmed { token } | Event::Purged { token, .. } | Event::Prepared { token, .. } => failed(token),
+            Event::Confirmed { token }
+            | Event::Purged { token, .. }
+            | Event::Prepared { token, .. }
+            // A branch that it does not name may come back.
+            | Event::InDoubt { token, .. } => failed(token),
             other => other,
         }
     }

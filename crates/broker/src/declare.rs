@@ -96,6 +96,7 @@ impl Broker {
                 if self.topics[topic].memory > 0 {
                     self.forget_source(Source::Topic(topic));
                 }
+                self.forget_history(topic);
                 self.topics.remove(topic);
             }
         }

@@ -18,6 +18,7 @@ impl Broker {
         match query {
             Query::Broker => Report::Broker(self.report_broker(journal)),
             Query::Destinations(pattern) => Report::Destinations(self.report_destinations(pattern)),
+            Query::Branches => Report::Branches(self.report_branches(journal)),
         }
     }
 
@@ -28,7 +29,7 @@ impl Broker {
             sessions: self.sessions_open,
             subscriptions: count(open),
             destinations: count(self.places.len()),
-            memory_bytes: (self.memory + self.live_memory) as u64,
+            memory_bytes: (self.memory + self.live_memory + self.history_memory) as u64,
             memory_limit_bytes: self.settings.memory_limit_bytes as u64,
             enqueued: self.enqueued,
             dequeued: self.dequeued,

@@ -27,6 +27,7 @@ mod confirm;
 mod declare;
 mod dispatch;
 mod durable;
+mod history;
 mod inspect;
 mod invariants;
 mod policy;

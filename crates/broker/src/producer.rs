@@ -7,6 +7,8 @@ use crate::schedule::schedule_of;
 use crate::session::Full;
 use ferrymq_model::limits::PRODUCERS_PER_SESSION_MAX;
 use ferrymq_model::{Address, Message, ProducerId, RefusalKind, SessionId, Token};
+use ferrymq_storage::ProducerSlot;
+use ferrymq_storage::journal::PRODUCERS_MAX;
 use std::sync::Arc;
 
 /// What a session asks for.
@@ -27,8 +29,8 @@ pub(crate) struct NewProducer {
 pub(crate) struct Producer {
     /// What the client calls it.
     pub(crate) name: Option<Arc<str>>,
-    /// Whether what it sends again is confirmed and forgotten.
-    pub(crate) skips_duplicates: bool,
+    /// Where the sequence is that it has come to, if what it sends again is confirmed and forgotten.
+    pub(crate) slot: Option<ProducerSlot>,
     /// Where it sends.
     pub(crate) address: Arc<Address>,
     /// Where that leads.
@@ -61,7 +63,12 @@ impl Broker {
             return self.refuse(session, confirm, (**refusal).clone(), step);
         }
         let resolved_at = self.routes_version;
-        let known = Producer { name, skips_duplicates, address, route, resolved_at };
+        let counted = name.as_ref().filter(|_| skips_duplicates);
+        let Ok(slot) = counted.map(|name| step.journal.producers_mut().open(name)).transpose() else {
+            let text = format!("at most {PRODUCERS_MAX} producers whose messages are counted are open at a time");
+            return self.refuse(session, confirm, refusal(RefusalKind::LimitReached, text), step);
+        };
+        let known = Producer { name, slot, address, route, resolved_at };
         let (name, address) = (known.name.clone(), Arc::clone(&known.address));
         self.asking(session).producers.insert(producer.0, known);
         self.note_producer(session, name.as_ref(), &address, true);
@@ -71,7 +78,12 @@ impl Broker {
     /// Forgets a producer.
     pub(crate) fn remove_producer(&mut self, session: SessionId, producer: ProducerId, step: &mut Step<'_>) {
         match self.asking(session).producers.remove(&producer.0) {
-            Some(known) => self.note_producer(session, known.name.as_ref(), &known.address, false),
+            Some(known) => {
+                if let Some(slot) = known.slot {
+                    step.journal.producers_mut().close(slot);
+                }
+                self.note_producer(session, known.name.as_ref(), &known.address, false);
+            }
             None => {
                 let refusal = refusal(RefusalKind::Unknown, format!("producer {} is not known", producer.0));
                 self.refuse(session, None, refusal, step);
@@ -80,14 +92,17 @@ impl Broker {
     }
 
     /// Forgets every producer of a session that ends.
-    pub(crate) fn forget_producers(&mut self, session: SessionId) {
-        if !self.is_watched(Kind::Producer) {
-            return;
-        }
+    pub(crate) fn forget_producers(&mut self, session: SessionId, step: &mut Step<'_>) {
         let mut producers: Vec<_> = self.asking(session).producers.drain().collect();
         producers.sort_unstable_by_key(|(number, _)| *number);
+        let watched = self.is_watched(Kind::Producer);
         for (_, known) in producers {
-            self.note_producer(session, known.name.as_ref(), &known.address, false);
+            if let Some(slot) = known.slot {
+                step.journal.producers_mut().close(slot);
+            }
+            if watched {
+                self.note_producer(session, known.name.as_ref(), &known.address, false);
+            }
         }
     }
 
@@ -128,23 +143,36 @@ impl Broker {
             let text = "the journal stopped: nothing more is made durable";
             return self.refuse(session, confirm, refusal(RefusalKind::StoreFailed, text), step);
         }
-        let route = state.producers[&producer.0].route.clone();
+        let known = &state.producers[&producer.0];
+        let route = known.route.clone();
+        let slot = known.counts(&message);
+        let sequence = message.header.id.sequence;
+        if let Some(before) = slot.and_then(|slot| step.journal.producers().taken(slot, sequence)) {
+            // It was taken before: its confirmation waits for what it repeats.
+            self.note_lsn(session, before);
+            return self.confirm(session, confirm, step);
+        }
+        self.counting = slot;
         let sent = match &route {
             Route::One(_) | Route::Many(_) if schedule_of(&message).is_some() => {
-                let address = Arc::clone(&state.producers[&producer.0].address);
+                let address = Arc::clone(&self.asking(session).producers[&producer.0].address);
                 self.send_to_schedule(session, &message, &address, confirm.is_some(), step)
             }
             Route::One(place) => self.publish(session, &message, &[(*place, None)], confirm.is_some(), step),
             Route::Many(leaves) => self.publish(session, &message, leaves, confirm.is_some(), step),
             Route::Refused(refusal) => Err((**refusal).clone()),
             Route::Management => {
-                let address = Arc::clone(&state.producers[&producer.0].address);
+                let address = Arc::clone(&self.asking(session).producers[&producer.0].address);
                 self.send_to_schedule(session, &message, &address, confirm.is_some(), step)
             }
         };
+        self.counting = None;
         match sent {
             Err(refusal) => self.refuse(session, confirm, refusal, step),
             Ok(()) => {
+                if let Some(slot) = slot {
+                    step.journal.producers_mut().take(slot, sequence);
+                }
                 self.check_full(session, &route, step);
                 self.confirm(session, confirm, step);
             }
@@ -172,5 +200,14 @@ impl Broker {
         if self.memory >= self.settings.memory_limit_bytes {
             self.pause(session, Full::Broker, step);
         }
+    }
+}
+
+impl Producer {
+    /// Where the sequence of a message counts, if it does.
+    #[inline]
+    pub(crate) fn counts(&self, message: &Message) -> Option<ProducerSlot> {
+        // A message that bears another's name says nothing about this producer's.
+        self.slot.filter(|_| self.name.as_ref().is_some_and(|name| *name == message.header.id.producer))
     }
 }

@@ -43,6 +43,10 @@ impl Broker {
                     queue.delivered_recorded = queue.delivered;
                 }
             }
+            Record::Prepare(prepared) => self.restore_prepared(*prepared),
+            Record::Dissolve { branch } => self.restore_dissolved(branch),
+            // The journal remembers these itself.
+            Record::Outcome { .. } => {}
         }
     }
 
@@ -126,6 +130,7 @@ impl Broker {
         let Some(index) = self.stores.get(&store.0).copied() else { return };
         let entries = self.queues[index].bands.iter().flatten().filter(|entry| entry.is_live());
         released.extend(entries.filter_map(|entry| entry.item.stored));
+        self.restore_remove_locked(index, 0, u64::MAX, released);
         match &self.queues[index].role {
             Role::Durable(_) => self.remove_durable(index),
             Role::Queue(destination) => {
@@ -192,6 +197,7 @@ impl Broker {
                 released.extend(item.stored);
             }
         }
+        self.restore_remove_locked(index, first, last, released);
     }
 
     /// Tells the journal up to where queues delivered, for what is still in them.

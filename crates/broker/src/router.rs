@@ -89,7 +89,14 @@ impl Broker {
         Ok(leaves)
     }
 
-    fn add_leaf(&mut self, place: Place, shown: Option<Arc<Destination>>, name: &Destination, leaves: &mut Vec<Leaf>) {
+    /// Adds a place, and the queues that get a copy with it.
+    pub(crate) fn add_leaf(
+        &mut self,
+        place: Place,
+        shown: Option<Arc<Destination>>,
+        name: &Destination,
+        leaves: &mut Vec<Leaf>,
+    ) {
         leaves.push((place, shown));
         self.add_virtual_queues(name, leaves);
     }
@@ -252,12 +259,20 @@ impl Broker {
             }
         }
         if !placements.is_empty() {
-            planned.stored = Some(unit.store(message, &placements));
+            planned.stored = Some(self.put(message, &placements, unit));
         }
         for (leaf, placements) in apart {
             let mut named = Message::clone(message);
             named.header.destination = leaves[leaf].1.clone().expect("only leaves with a name of their own are apart");
-            planned.stored_for_leaf.push((leaf, unit.store(&named, &placements)));
+            planned.stored_for_leaf.push((leaf, self.put(&named, &placements, unit)));
+        }
+    }
+
+    /// Puts a message into the unit; with its producer's sequence where that counts.
+    pub(crate) fn put(&self, message: &Message, placements: &[Placement], unit: &mut Unit<'_>) -> Location {
+        match self.counting {
+            Some(producer) => unit.store_counted(message, placements, producer),
+            None => unit.store(message, placements),
         }
     }
 

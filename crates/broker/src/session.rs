@@ -127,6 +127,7 @@ impl Broker {
         for &subscription in &subscriptions {
             self.stop_subscription(subscription);
         }
+        self.leave_branches(session, step);
         for transaction in transactions {
             self.undo_transaction(session, transaction, step);
         }
@@ -144,7 +145,7 @@ impl Broker {
         for destination in temporaries {
             self.kill_temporary(&destination, step);
         }
-        self.forget_producers(session);
+        self.forget_producers(session, step);
         self.note_connection(session, false);
         let Some(state) = self.sessions[session.slot as usize].take() else { return };
         self.sessions_open -= 1;

@@ -81,6 +81,10 @@ pub struct Settings {
     pub pending_limit: u32,
     /// Topic messages that one subscription holds, waiting or not settled, before it loses some. Bytes.
     pub subscription_memory_limit_bytes: usize,
+    /// Messages that each topic keeps for subscriptions that want past ones; 0: none.
+    pub history_messages_max: u32,
+    /// Bytes of those, for each topic.
+    pub history_bytes_max: usize,
     /// Whether a message of a higher priority overtakes the others of its queue.
     pub prioritized: bool,
     /// Destinations, durable subscriptions included, that may exist at a time.
@@ -126,6 +130,8 @@ impl Default for Settings {
             dead_letter_queue: Arc::from("ActiveMQ.DLQ"),
             pending_limit: 1000,
             subscription_memory_limit_bytes: 8 * 1024 * 1024,
+            history_messages_max: 0,
+            history_bytes_max: 1024 * 1024,
             prioritized: true,
             destinations_max: 100_000,
             expirations_per_tick_max: 1000,

@@ -110,6 +110,9 @@ impl Broker {
         self.note_consumer(index, true);
         if mode == SubscribeMode::Consume {
             self.replay_state(index, step);
+            if self.settings.history_messages_max > 0 && self.subscriptions[index].wishes.retroactive {
+                self.replay_history(index, step);
+            }
         }
         Ok(index)
     }

@@ -2,6 +2,7 @@
 
 use crate::advisory::Kind;
 use crate::broker::{Broker, Place, Step};
+use crate::history::History;
 use crate::queue::{Counters, Item, Role};
 use crate::subscription::{Pending, Source};
 use ferrymq_model::request::Settles;
@@ -23,6 +24,8 @@ pub(crate) struct Topic {
     pub(crate) durables: Vec<u32>,
     /// Bytes on their way to subscribers, counted for each.
     pub(crate) memory: usize,
+    /// Past messages, where they are kept.
+    pub(crate) history: Option<Box<History>>,
     /// Counters.
     pub(crate) counters: Counters,
 }
@@ -36,6 +39,7 @@ impl Topic {
             subscribers: Vec::new(),
             durables: Vec::new(),
             memory: 0,
+            history: None,
             counters: Counters::default(),
         }
     }
@@ -120,6 +124,9 @@ impl Broker {
             if subscription.pending.len() > subscription.pending_limit as usize {
                 self.drop_oldest(index);
             }
+        }
+        if self.settings.history_messages_max > 0 && !expired {
+            self.remember(topic, from, item, lsn);
         }
         let topic = &mut self.topics[topic];
         topic.subscribers = subscribers;

@@ -52,7 +52,17 @@ pub(crate) enum Question<'a> {
     },
     /// Remove all messages of a queue.
     Purge(&'a str),
+    /// Decide a branch of a distributed transaction in its manager's place.
+    Decide {
+        /// As the broker writes it.
+        xid: &'a str,
+        /// `commit`, `rollback` or `forget`.
+        action: &'a str,
+    },
 }
+
+/// The question for branches has no further words.
+const BRANCHES: &str = "{\"inspect\":\"branches\"}";
 
 /// An answer.
 #[derive(Deserialize)]
@@ -60,7 +70,25 @@ pub(crate) enum Question<'a> {
 enum Answer {
     Destinations(Vec<Destination>),
     Purged(u64),
+    Branches(Vec<Branch>),
+    Decided(String),
     Error(String),
+}
+
+/// A branch of a distributed transaction.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Branch {
+    /// Its name.
+    pub(crate) xid: String,
+    /// Whether it waits for a decision, or what a person decided.
+    pub(crate) state: String,
+    /// When it was prepared, in milliseconds since 1970, while it waits.
+    #[serde(default)]
+    pub(crate) prepared_at_ms: Option<u64>,
+    /// Messages that it sends.
+    pub(crate) sends: u64,
+    /// Messages that it settles, and keeps locked.
+    pub(crate) settlements: u64,
 }
 
 /// Figures of one destination.
@@ -123,7 +151,7 @@ impl Control {
                 Ok(destinations)
             }
             Answer::Error(words) => Err(Failure::Failed(format!("the broker refuses: {words}"))),
-            Answer::Purged(_) => Err(unasked()),
+            Answer::Purged(_) | Answer::Branches(_) | Answer::Decided(_) => Err(unasked()),
         }
     }
 
@@ -132,12 +160,33 @@ impl Control {
         match self.ask(&Question::Purge(queue))? {
             Answer::Purged(count) => Ok(count),
             Answer::Error(words) => Err(Failure::Failed(format!("the broker refuses: {words}"))),
-            Answer::Destinations(_) => Err(unasked()),
+            Answer::Destinations(_) | Answer::Branches(_) | Answer::Decided(_) => Err(unasked()),
+        }
+    }
+
+    /// Branches that wait for a decision, or that a person decided.
+    pub(crate) fn branches(&mut self) -> Result<Vec<Branch>, Failure> {
+        match self.ask_line(BRANCHES.to_owned())? {
+            Answer::Branches(branches) => Ok(branches),
+            Answer::Error(words) => Err(Failure::Failed(format!("the broker refuses: {words}"))),
+            Answer::Destinations(_) | Answer::Purged(_) | Answer::Decided(_) => Err(unasked()),
+        }
+    }
+
+    /// Decides a branch.
+    pub(crate) fn decide(&mut self, xid: &str, action: &str) -> Result<(), Failure> {
+        match self.ask(&Question::Decide { xid, action })? {
+            Answer::Decided(of) if of == xid => Ok(()),
+            Answer::Error(words) => Err(Failure::Failed(format!("the broker refuses: {words}"))),
+            Answer::Decided(_) | Answer::Destinations(_) | Answer::Purged(_) | Answer::Branches(_) => Err(unasked()),
         }
     }
 
     fn ask(&mut self, question: &Question<'_>) -> Result<Answer, Failure> {
-        let mut line = serde_json::to_string(question).map_err(|error| Failure::because("cannot ask", error))?;
+        self.ask_line(serde_json::to_string(question).map_err(|error| Failure::because("cannot ask", error))?)
+    }
+
+    fn ask_line(&mut self, mut line: String) -> Result<Answer, Failure> {
         line.push('\n');
         let failed = |error| Failure::because("the broker does not answer", error);
         self.stream.get_mut().write_all(line.as_bytes()).map_err(failed)?;
@@ -163,6 +212,8 @@ mod tests {
         let text = |question| serde_json::to_string(&question).expect("JSON");
         assert_eq!(text(Question::Inspect { destinations: "a.>" }), r#"{"inspect":{"destinations":"a.>"}}"#);
         assert_eq!(text(Question::Purge("a")), r#"{"purge":"a"}"#);
+        let decide = Question::Decide { xid: "x", action: "commit" };
+        assert_eq!(text(decide), r#"{"decide":{"xid":"x","action":"commit"}}"#);
         let answer: Answer = serde_json::from_str(r#"{"purged":3}"#).expect("an answer");
         assert!(matches!(answer, Answer::Purged(3)));
         let answer: Answer = serde_json::from_str(r#"{"error":"no"}"#).expect("an answer");

@@ -4,7 +4,7 @@
 //!   ferrymq [run]   the broker in this process          (run.rs)
 //!   ferrymq config  what configuration is in force      (config.rs)
 //!   ferrymq send receive browse                         a client over STOMP   (client.rs)
-//!   ferrymq queues purge                                over the data directory's control socket (control.rs)
+//!   ferrymq queues purge transactions                   over the data directory's control socket (control.rs)
 //!   ferrymq journal check print                         reads a journal without a broker (journal.rs)
 //!   ferrymq bench   measures any broker                 (bench.rs)
 //!   ferrymq completions                                 for the shell (completions.rs)
@@ -33,6 +33,7 @@ mod queues;
 mod receive;
 mod run;
 mod send;
+mod transactions;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
@@ -63,6 +64,8 @@ enum Command {
     Purge(purge::Arguments),
     /// Show the destinations of a running broker
     Queues(queues::Arguments),
+    /// Show distributed transactions that wait for a decision, or decide one
+    Transactions(transactions::Arguments),
     /// Read the journal of a data directory, without a broker
     Journal(journal::Arguments),
     /// Measure a broker
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Browse(arguments) => browse::run(arguments),
         Command::Purge(arguments) => purge::run(arguments),
         Command::Queues(arguments) => queues::run(arguments),
+        Command::Transactions(arguments) => transactions::run(arguments),
         Command::Journal(arguments) => journal::run(&arguments),
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Completions(arguments) => completions::run(&arguments, CommandLine::command()),

@@ -3,6 +3,7 @@
 use crate::destination::{Destination, DestinationKind};
 use crate::id::{DeliveryId, SubscriptionId, Token};
 use crate::message::Message;
+use crate::time::WallTime;
 use crate::xid::Xid;
 use std::fmt;
 use std::sync::Arc;
@@ -172,6 +173,34 @@ pub enum Report {
     Destinations(Vec<DestinationReport>),
     /// The broker.
     Broker(BrokerReport),
+    /// One row a branch, in the order in which they were prepared; those that a person decided at the end.
+    Branches(Vec<BranchReport>),
+}
+
+/// Facts about a branch of a distributed transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BranchReport {
+    /// Its name.
+    pub xid: Arc<Xid>,
+    /// Whether it waits for a decision.
+    pub state: BranchState,
+    /// When it was prepared, while it waits.
+    pub prepared_at: Option<WallTime>,
+    /// Messages that it sends.
+    pub sends: u64,
+    /// Deliveries that it settles, and keeps locked.
+    pub settlements: u64,
+}
+
+/// What a branch waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BranchState {
+    /// The decision.
+    Prepared,
+    /// A person committed it; that it is forgotten.
+    HeuristicallyCommitted,
+    /// A person rolled it back; that it is forgotten.
+    HeuristicallyRolledBack,
 }
 
 /// Facts about one destination. Counters start with the process.

@@ -25,6 +25,8 @@ pub const TRANSACTIONS_PER_SESSION_MAX: usize = 1000;
 pub const TRANSACTION_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Sends and settlements that one open transaction may hold back.
 pub const TRANSACTION_OPERATIONS_MAX: usize = 1_000_000;
+/// Branches of distributed transactions that are open or wait for a decision, of the whole broker.
+pub const BRANCHES_MAX: usize = 65_536;
 /// Temporary destinations of one session.
 pub const TEMPORARIES_PER_SESSION_MAX: usize = 10_000;
 /// One message with its headers, the most that any configuration may allow: a journal record's length. Bytes.

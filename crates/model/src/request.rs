@@ -310,4 +310,6 @@ pub enum Query {
     Destinations(Arc<str>),
     /// The broker as a whole.
     Broker,
+    /// Branches of distributed transactions that are prepared, or that a person decided and nobody forgot yet.
+    Branches,
 }

@@ -16,6 +16,27 @@ pub struct Xid {
     pub branch: Box<[u8]>,
 }
 
+impl Xid {
+    /// Reads what `Display` writes; `None`: it is not that, or a part is too long.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let inner = text.strip_prefix("XID:[")?.strip_suffix(']')?;
+        let (format, rest) = inner.split_once(",globalId=")?;
+        let (global, branch) = rest.split_once(",branchId=")?;
+        let xid = Self { format: format.parse().ok()?, global: bytes(global)?, branch: bytes(branch)? };
+        (!xid.global.is_empty()).then_some(xid)
+    }
+}
+
+/// Bytes from their hexadecimal digits.
+fn bytes(digits: &str) -> Option<Box<[u8]>> {
+    let even = digits.len().is_multiple_of(2) && digits.len() <= 2 * XID_PART_BYTES_MAX;
+    if !even || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
+}
+
 /// `XID:[<format>,globalId=<hexadecimal>,branchId=<hexadecimal>]`, as ActiveMQ writes it
 /// (apache/activemq, `XATransactionId.java`).
 impl fmt::Display for Xid {
@@ -29,5 +50,25 @@ impl fmt::Display for Xid {
             write!(f, "{byte:02x}")?;
         }
         f.write_str("]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for (global, branch) in [(vec![0, 171, 255], vec![]), (vec![1; 64], vec![2; 64])] {
+            let xid = Xid { format: -7, global: global.into(), branch: branch.into() };
+            assert_eq!(Xid::parse(&xid.to_string()), Some(xid));
+        }
+        let long = format!("XID:[1,globalId={},branchId=]", "00".repeat(65));
+        for text in
+            ["", "XID:[1,globalId=,branchId=00]", "XID:[1,globalId=0,branchId=]", "XID:[1,globalId=é0,branchId=]"]
+        {
+            assert_eq!(Xid::parse(text), None, "{text}");
+        }
+        assert_eq!(Xid::parse(&long), None);
     }
 }

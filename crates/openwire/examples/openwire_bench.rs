@@ -102,9 +102,9 @@ fn run(tight: bool, body: usize, properties: bool) {
         || BytesMut::from(&rest[..]),
         |mut input| {
             while let Some(command) = decoder.decode(&mut input).expect("frames") {
-                let Command::Message(message) = command else { continue };
+                let Command::Message(mut message) = command else { continue };
                 let arrival = Arrival { destination: &destination, user: None };
-                kept = Some(Arc::new(incoming(*message, arrival, &mut names).expect("a message")));
+                kept = Some(Arc::new(incoming(&mut message, arrival, &mut names).expect("a message")));
             }
         },
     );

@@ -18,8 +18,10 @@
 //! - The class name in an exception is text. Nothing is ever made of it, nor of the content of an object message.
 //! - After an error the decoder reads nothing more. After an error the encoder is as it was before.
 //!
-//! Not here, yet: the session (negotiation, inactivity, the life of consumers and producers), the mapping of messages to
-//! the broker's own, compression of contents. Not here at all: sockets and timers.
+//! Above the codec stand the [`mapping`] of messages, ids and destinations to the broker's own, and the [`session`]: the
+//! broker's side of one connection, commands to requests and events to commands.
+//!
+//! Not here: sockets and timers, bridges between brokers, who may do what.
 #![forbid(unsafe_code)]
 
 pub mod codec;

@@ -44,6 +44,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use transaction::Transactions;
 
+/// With so much on its way to it a client is not read, and its silence means nothing. Bytes; at most where the server
+/// stops reading.
+const UNREAD_BYTES_MAX: usize = 1024 * 1024;
+
 /// An OpenWire connection.
 #[derive(Debug)]
 pub struct Session {
@@ -95,6 +99,8 @@ struct State {
     inactivity: Inactivity,
     names: Names,
     outgoing: Outgoing,
+    /// Messages that were dispatched on this connection. Count.
+    dispatches: u64,
 }
 
 /// Who is connected.
@@ -165,6 +171,7 @@ impl Session {
             inactivity: Inactivity::default(),
             names: Names::default(),
             outgoing,
+            dispatches: 0,
             options,
         };
         Self { decoder: Decoder::new(codec), state, left: 0 }
@@ -294,7 +301,7 @@ impl State {
 
     fn command_of_client(&mut self, cx: &mut Context<'_>, command: Command, reply: Reply) -> Result<Done, PeerError> {
         match command {
-            Command::Message(message) => self.send(cx, *message, reply),
+            Command::Message(message) => self.send(cx, message, reply),
             Command::MessageAck(ack) => self.acknowledge(cx, &ack, reply),
             Command::MessagePull(pull) => self.pull(cx, &pull),
             Command::TransactionInfo(info) => self.transaction(cx, &info, reply),
@@ -316,7 +323,7 @@ impl State {
             return Closing::No;
         }
         match event {
-            Event::Deliver(delivery) => self.deliver(cx, &delivery),
+            Event::Deliver(delivery) => self.deliver(cx, delivery),
             Event::Confirmed { token } => return self.confirmed(cx, token),
             Event::Refused { token, refusal } => return self.refused(cx, token, &refusal),
             Event::BrowseEnd { subscription } => self.put_nothing(cx, subscription),
@@ -347,6 +354,8 @@ impl State {
                 return self.fail(cx, None, &PeerError::state(text));
             }
             Phase::Fresh | Phase::Agreed | Phase::Connecting => {}
+            // It is not read before it reads; whoever takes nothing at all is the server's to end.
+            Phase::Open | Phase::Removed if cx.out.len() >= UNREAD_BYTES_MAX => self.inactivity.heard(now),
             Phase::Open | Phase::Removed => {
                 if let Some(max_ms) = self.inactivity.silent_for(now) {
                     self.phase = Phase::Closed;

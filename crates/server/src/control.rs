@@ -5,6 +5,8 @@
 //!   {"inspect":{"destinations":"orders.>"}}  ─►  {"destinations":[{"kind":"queue","name":"orders.new",…}]}
 //!   {"inspect":"broker"}                     ─►  {"broker":{"sessions":3,…}}
 //!   {"purge":"orders.dead"}                  ─►  {"purged":17}
+//!   {"inspect":"branches"}                   ─►  {"branches":[{"xid":"XID:[…]","state":"prepared",…}]}
+//!   {"decide":{"xid":"XID:[…]","action":"commit"}}  ─►  {"decided":"XID:[…]"}
 //!   anything else                            ─►  {"error":"…"}
 //! ```
 
@@ -13,8 +15,8 @@ mod dto;
 use crate::core::{Entered, Scratch, Stage};
 use crate::mailbox::Mailbox;
 use crate::net::Net;
-use dto::{Answer, Question};
-use ferrymq_model::{Destination, DestinationKind, Event, Query, Request, SessionId, Token};
+use dto::{Answer, Decision, Question};
+use ferrymq_model::{BranchAction, Destination, DestinationKind, Event, Query, Request, SessionId, Token, Xid};
 use std::collections::VecDeque;
 use std::fs::Permissions;
 use std::future::poll_fn;
@@ -160,14 +162,30 @@ impl Conversation {
             requests.push(Request::Connect { client_id: None, user: None, name: None, peer: None, confirm });
         }
         let token = self.token();
+        let mut decided = None;
         requests.push(match question {
             Question::Inspect(what) => Request::Inspect { query: Query::from(what), token },
             Question::Purge(name) => {
                 let destination = Destination { kind: DestinationKind::Queue, name: Arc::from(name) };
                 Request::Purge { destination: Arc::new(destination), token }
             }
+            Question::Decide(Decision { xid: text, action }) => {
+                let Some(xid) = Xid::parse(&text) else {
+                    return Answer::Error(format!("{text:?} does not name a branch as this broker writes it"));
+                };
+                let action = BranchAction::from(action);
+                decided = Some((text, action));
+                Request::Branch { xid: Arc::new(xid), action, confirm: token }
+            }
         });
-        self.ask(requests, token).await
+        let answer = self.ask(requests, token).await;
+        match (decided, answer) {
+            (Some((xid, action)), Answer::Done) => {
+                tracing::warn!(%xid, ?action, "a person decided a branch of a distributed transaction");
+                Answer::Decided(xid)
+            }
+            (_, answer) => answer,
+        }
     }
 
     fn token(&mut self) -> Token {
@@ -185,6 +203,7 @@ impl Conversation {
         loop {
             match self.event().await {
                 Some(Event::Inspected { token: of, report }) if of == token => return Answer::from(*report),
+                Some(Event::Confirmed { token: of }) if of == token => return Answer::Done,
                 Some(Event::Purged { token: of, messages }) if of == token => return Answer::Purged(messages),
                 Some(Event::Refused { token: of, refusal }) if of.is_none_or(|of| of == token) => {
                     return Answer::Error(refusal.text);

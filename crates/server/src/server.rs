@@ -104,13 +104,15 @@ impl Server {
         config.check().and_then(|()| config.check_listen()).map_err(|error| StartError::Configuration(error.0))?;
         threads::raise_file_limit();
         let clock = Clock::start();
-        let Store { node, disk, reader } = Store::open(&config, clock.now())?;
+        // Unique over all brokers and restarts.
+        let run = crate::store::random();
+        let Store { node, disk, reader } = Store::open(&config, run, clock.now())?;
         let core = Arc::new(Core::new(node, clock));
         let runtimes = threads::runtimes(config.broker.io_threads)?;
         let listening = Listening::bind(&config, runtimes[0].handle())?;
         let control = control::bind(&config.broker.data, runtimes[0].handle());
         let mut addresses = listening.addresses();
-        let sessions = SessionTemplates::new(&config, crate::store::random(), addresses.auto);
+        let sessions = SessionTemplates::new(&config, run, addresses.auto);
         let net = Arc::new(Net::new(Arc::clone(&core), &config, sessions));
         addresses.control = control.as_ref().map(|control| control.path().to_owned());
 

@@ -25,7 +25,7 @@ pub(crate) struct Store {
 
 impl Store {
     /// Opens the directory, which no other broker may do meanwhile, and recovers what is in it.
-    pub(crate) fn open(config: &Config, now: Now) -> Result<Self, StartError> {
+    pub(crate) fn open(config: &Config, run: u64, now: Now) -> Result<Self, StartError> {
         let began = Instant::now();
         let directory = &config.broker.data;
         let segment_bytes = u32::try_from(config.journal.segment_size.0).expect("checked with the configuration");
@@ -41,7 +41,7 @@ impl Store {
             Sync::MayLoseOnPowerLoss => Box::new(Unsynced(disk)),
         };
         let options = JournalOptions { segment_bytes, new_store: random_name(), ..JournalOptions::default() };
-        let recovered = recover(&mut *disk, DIALECTS, options, settings(config), now);
+        let recovered = recover(&mut *disk, DIALECTS, options, settings(config, run), now);
         let mut node = recovered.map_err(|error| refused(config, &error))?;
         tell(&mut node, now, config, began);
         Ok(Self { node, disk, reader })
@@ -60,8 +60,16 @@ fn refused(config: &Config, error: &RecoverError) -> StartError {
     }
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, run: u64) -> Settings {
+    let name = config.broker.name.as_str();
     Settings {
+        broker_id: Arc::from(format!("ID:{name}-{run:x}")),
+        broker_url: Arc::from(config.auto.bind.0.map_or_else(|| format!("vm://{name}"), |at| format!("tcp://{at}"))),
+        advisories: config.advisories.settings(),
+        virtual_topics: config.virtual_topics.settings(),
+        populate_user_id: config.connections.populate_user_id,
+        history_messages_max: config.topics.history_messages,
+        history_bytes_max: config.topics.history_bytes.bytes(),
         broker_name: Arc::from(config.broker.name.as_str()),
         memory_limit_bytes: config.memory.limit.bytes(),
         destination_memory_limit_bytes: config.memory.destination_limit.bytes(),

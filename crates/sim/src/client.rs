@@ -5,8 +5,9 @@ use crate::random::Random;
 use bytes::Bytes;
 use ferrymq_model::request::{Settles, SubscribeMode};
 use ferrymq_model::{
-    Address, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Event, Header, Message, MessageId,
-    ProducerId, Query, Request, Seen, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime,
+    Address, Annotations, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Event, Header, Message,
+    MessageId, ProducerId, Query, Request, Schedule, Seen, SessionId, Settlement, Subscribe, SubscriptionId, Token,
+    TransactionId, WallTime,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -46,6 +47,10 @@ pub const ROLES: [Role; 11] = [
 ];
 
 const QUEUES: [&str; 3] = ["Q.A", "Q.B", "Q.C"];
+/// A queue that gets nothing but scheduled messages: they come in the order in which they are due.
+const SCHEDULED_QUEUE: &str = "S.A";
+/// The longest delay of a message, in milliseconds.
+pub const DELAY_MS_MAX: u64 = 2000;
 const TOPICS: [&str; 2] = ["T.X", "T.Y"];
 
 /// A client.
@@ -270,8 +275,9 @@ impl Client {
 
     fn producer(&mut self) -> (ProducerId, Arc<Address>) {
         if self.producers.is_empty() || (self.producers.len() < 4 && self.random.percent(30)) {
-            let leaves = match self.random.below(10) {
+            let leaves = match self.random.below(11) {
                 0..5 => vec![queue(QUEUES[self.random.index(QUEUES.len())])],
+                10 => vec![queue(SCHEDULED_QUEUE)],
                 5..8 => vec![topic(TOPICS[self.random.index(TOPICS.len())])],
                 _ => {
                     vec![queue(QUEUES[self.random.index(QUEUES.len())]), topic(TOPICS[self.random.index(TOPICS.len())])]
@@ -298,16 +304,24 @@ impl Client {
         let properties = Properties { n: self.random.below(10).cast_signed(), color };
         let fill = if self.random.percent(10) { self.random.index(3000) } else { self.random.index(60) };
         let body = Bytes::from(properties.body(self.sent, fill));
-        let expiration = self.random.percent(8).then(|| WallTime(wall.0 + 50 + self.random.below(3000)));
+        let is_scheduled = &*address.leaves[0].name == SCHEDULED_QUEUE;
+        let expires = self.random.percent(8) && !is_scheduled;
+        let expiration = expires.then(|| WallTime(wall.0 + 50 + self.random.below(3000)));
+        let annotations = is_scheduled.then(|| {
+            let delay_ms = if self.random.percent(20) { 0 } else { self.random.below(DELAY_MS_MAX) };
+            let schedule = Schedule { delay_ms, ..Schedule::default() };
+            Box::new(Annotations { schedule: Some(Box::new(schedule)), ..Annotations::default() })
+        });
+        let persistent = self.random.percent(75) || is_scheduled;
         let message = Message {
             header: Header {
                 id: MessageId { producer: Arc::from(format!("ID:sim-{}", self.slot)), sequence: self.sent },
                 destination: address.leaves[0].clone(),
-                mode: if self.random.percent(75) { DeliveryMode::Persistent } else { DeliveryMode::NonPersistent },
+                mode: if persistent { DeliveryMode::Persistent } else { DeliveryMode::NonPersistent },
                 priority: if self.random.percent(80) { 4 } else { *self.random.pick(&[0, 5, 9]) },
                 timestamp: wall,
                 expiration,
-                annotations: None,
+                annotations,
             },
             dialect: &PLAIN,
             bytes: body,
@@ -363,6 +377,7 @@ impl Client {
                 0 => vec![queue("Q.*")],
                 1 => vec![queue("Q.A"), queue("Q.B")],
                 2 => vec![queue("ActiveMQ.DLQ")],
+                3 => vec![queue(SCHEDULED_QUEUE)],
                 _ => vec![queue(QUEUES[self.random.index(QUEUES.len())])],
             };
             (leaves, SubscribeMode::Consume)

@@ -11,6 +11,7 @@ use ferrymq_storage::journal::{self, JournalOptions};
 use std::sync::Arc;
 
 mod corpus;
+mod openwire;
 
 /// How much was tried.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -25,9 +26,11 @@ pub struct Tried {
 pub type Target = fn(u64, &mut Tried);
 
 /// Every parser, by name.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("stomp server side", stomp_session),
     ("stomp client side", stomp_peer),
+    ("openwire server side", openwire::session),
+    ("openwire codec and mapping", openwire::codec),
     ("selector", selector),
     ("destination", destination),
     ("journal", journal_image),

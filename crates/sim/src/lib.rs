@@ -24,6 +24,7 @@ pub mod oracle;
 pub mod planted;
 pub mod random;
 pub mod search;
+pub mod table;
 pub mod wire;
 pub mod world;
 

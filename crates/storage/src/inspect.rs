@@ -6,7 +6,7 @@
 use crate::disk::{Disk, DiskError};
 use crate::journal::{Location, Lsn, RecoverError, check};
 use crate::record::decode::Stored;
-use crate::record::{Record, StoreDefinition};
+use crate::record::{Outcome, Record, StoreDefinition, TransactionName};
 use ferrymq_model::Dialects;
 use std::fmt;
 
@@ -81,8 +81,12 @@ impl<'a> RecordItem<'a> {
     #[must_use]
     pub fn record(&self) -> Option<&'a Record> {
         match self.stored {
-            Stored::Record(record) => Some(record),
-            Stored::Catalogue { .. } | Stored::Dropped(_) | Stored::Seal => None,
+            Stored::Record(record) | Stored::Counted(record) => Some(record),
+            Stored::Catalogue { .. }
+            | Stored::Producers(_)
+            | Stored::Outcomes(_)
+            | Stored::Dropped(_)
+            | Stored::Seal => None,
         }
     }
 
@@ -90,12 +94,19 @@ impl<'a> RecordItem<'a> {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.stored {
-            Stored::Record(Record::Define { .. }) => "define",
-            Stored::Record(Record::Forget { .. }) => "forget",
-            Stored::Record(Record::Store { .. }) => "store",
-            Stored::Record(Record::Remove { .. }) => "remove",
-            Stored::Record(Record::Delivered { .. }) => "delivered",
+            Stored::Record(record) | Stored::Counted(record) => match record {
+                Record::Define { .. } => "define",
+                Record::Forget { .. } => "forget",
+                Record::Store { .. } => "store",
+                Record::Remove { .. } => "remove",
+                Record::Delivered { .. } => "delivered",
+                Record::Prepare(_) => "prepare",
+                Record::Dissolve { .. } => "dissolve",
+                Record::Outcome { .. } => "outcome",
+            },
             Stored::Catalogue { .. } => "catalogue",
+            Stored::Producers(_) => "producers",
+            Stored::Outcomes(_) => "outcomes",
             Stored::Dropped(_) => "dropped",
             Stored::Seal => "seal",
         }
@@ -107,9 +118,19 @@ impl fmt::Display for RecordItem<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.stored {
             Stored::Record(record) => summary(record, f),
-            Stored::Catalogue { segments, stores } => {
-                write!(f, "{} earlier segments, {stores} stores follow", segments.len())
+            Stored::Counted(record) => {
+                summary(record, f)?;
+                f.write_str(", its producer's sequence counts")
             }
+            Stored::Catalogue { segments, stores, branches } => {
+                write!(f, "{} earlier segments, {stores} stores follow", segments.len())?;
+                if !branches.is_empty() {
+                    write!(f, ", branches {branches:?} are prepared")?;
+                }
+                Ok(())
+            }
+            Stored::Producers(producers) => write!(f, "sequences of {} producers", producers.len()),
+            Stored::Outcomes(outcomes) => write!(f, "outcomes of {} transactions", outcomes.len()),
             Stored::Dropped(segments) => write!(f, "segments {segments:?} are deleted"),
             Stored::Seal => f.write_str("everything before is durable"),
         }
@@ -147,6 +168,24 @@ fn summary(record: &Record, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         Record::Remove { store, first, last } => write!(f, "{first} to {last} left store {}", store.0),
         Record::Delivered { store, through } => write!(f, "store {} was delivered up to {through}", store.0),
+        Record::Prepare(prepared) => {
+            let (sends, settled) = (prepared.sends.len(), prepared.settled.len());
+            write!(f, "branch {} {} sends {sends} messages, takes {settled}", prepared.branch, prepared.xid)
+        }
+        Record::Dissolve { branch } => write!(f, "branch {branch} is decided"),
+        Record::Outcome { name, outcome } => {
+            match name {
+                TransactionName::Local(name) => write!(f, "transaction {name} ")?,
+                TransactionName::Branch(xid) => write!(f, "branch {xid} ")?,
+            }
+            f.write_str(match outcome {
+                Outcome::Committed => "was committed",
+                Outcome::RolledBack => "was rolled back",
+                Outcome::HeuristicallyCommitted => "was committed by a person",
+                Outcome::HeuristicallyRolledBack => "was rolled back by a person",
+                Outcome::Forgotten => "is forgotten",
+            })
+        }
     }
 }
 

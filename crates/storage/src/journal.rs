@@ -4,6 +4,8 @@ mod append;
 mod batch;
 mod catalogue;
 pub(crate) mod layout;
+mod outcomes;
+mod producers;
 mod read;
 mod recover;
 mod removals;
@@ -16,6 +18,8 @@ use catalogue::Catalogue;
 use segments::{Deletable, Segments};
 
 pub use batch::{Batch, perform};
+pub use outcomes::{HEURISTICS_MAX, OUTCOMES_MAX, Outcomes};
+pub use producers::{PRODUCERS_MAX, ProducerSlot, Producers, ProducersFull};
 pub use read::read_message;
 pub(crate) use recover::check;
 pub use recover::{Apply, RecoverError, recover};
@@ -134,6 +138,28 @@ impl Journal {
     #[must_use]
     pub fn flushed_lsn(&self) -> Lsn {
         self.flushed
+    }
+
+    /// Up to which sequence messages of producers were taken.
+    #[must_use]
+    pub fn producers(&self) -> &Producers {
+        &self.catalogue.producers
+    }
+
+    /// As `producers`, for those who come, go, and send what is not stored.
+    pub fn producers_mut(&mut self) -> &mut Producers {
+        &mut self.catalogue.producers
+    }
+
+    /// How transactions ended.
+    #[must_use]
+    pub fn outcomes(&self) -> &Outcomes {
+        &self.catalogue.outcomes
+    }
+
+    /// As `outcomes`, for those that no record tells of.
+    pub fn outcomes_mut(&mut self) -> &mut Outcomes {
+        &mut self.catalogue.outcomes
     }
 
     /// The epoch: one more with each recovery.

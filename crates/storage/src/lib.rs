@@ -23,4 +23,5 @@ pub mod record;
 
 pub use disk::{Disk, DiskError};
 pub use journal::{Batch, Journal, JournalOptions, Location, Lsn, RecoverError, Unit, Urgency};
-pub use record::{Placement, Record, StoreDefinition, StoreId};
+pub use journal::{Outcomes, ProducerSlot, Producers};
+pub use record::{Outcome, Placement, Prepared, PreparedSend, Record, StoreDefinition, StoreId, TransactionName};

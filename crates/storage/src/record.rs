@@ -3,7 +3,7 @@
 pub(crate) mod decode;
 pub(crate) mod encode;
 
-use ferrymq_model::{Annotations, Destination, Message};
+use ferrymq_model::{Annotations, Destination, Message, WallTime, Xid};
 use std::sync::Arc;
 
 // The numbers of the kinds on disk. A kind whose payload changes gets a new number; none is ever reused.
@@ -14,9 +14,18 @@ pub(crate) const KIND_REMOVE: u8 = 4;
 pub(crate) const KIND_DELIVERED: u8 = 5;
 /// As `KIND_STORE`, of a message with a schedule, which stands before the rest.
 pub(crate) const KIND_STORE_SCHEDULED: u8 = 6;
+/// A message whose producer's sequence counts: another kind of message record with one byte, its number, before it.
+pub(crate) const KIND_COUNTED: u8 = 7;
+pub(crate) const KIND_PREPARE: u8 = 8;
+pub(crate) const KIND_DISSOLVE: u8 = 9;
+pub(crate) const KIND_OUTCOME: u8 = 10;
 pub(crate) const KIND_CATALOGUE: u8 = 16;
 pub(crate) const KIND_DROPPED: u8 = 17;
 pub(crate) const KIND_SEAL: u8 = 18;
+/// As `KIND_CATALOGUE`, while branches are prepared: their numbers stand behind the rest.
+pub(crate) const KIND_CATALOGUE_BRANCHES: u8 = 19;
+pub(crate) const KIND_PRODUCERS: u8 = 20;
+pub(crate) const KIND_OUTCOMES: u8 = 21;
 
 /// How deep lists and maps in a property that the broker added may nest: bounds the decoder's stack.
 pub(crate) const VALUE_DEPTH_MAX: usize = 32;
@@ -117,4 +126,69 @@ pub enum Record {
         /// The highest sequence that was delivered.
         through: u64,
     },
+    /// A branch of a distributed transaction is prepared: all of it, so that nothing else is needed to commit it.
+    Prepare(Box<Prepared>),
+    /// A prepared branch is decided: what it settled is no longer locked, what it sent is forgotten. What became of it
+    /// stands beside it.
+    Dissolve {
+        /// Its number.
+        branch: u64,
+    },
+    /// How a transaction ended.
+    Outcome {
+        /// Which.
+        name: TransactionName,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// A prepared branch.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The broker numbers them, ascending; never reused.
+    pub branch: u64,
+    /// Its name.
+    pub xid: Arc<Xid>,
+    /// When it was prepared.
+    pub at: WallTime,
+    /// What it sends, in order.
+    pub sends: Vec<PreparedSend>,
+    /// What it takes out of stores, if it commits.
+    pub settled: Vec<Placement>,
+}
+
+/// A message that is sent if its branch commits.
+#[derive(Clone, Debug)]
+pub struct PreparedSend {
+    /// Where it goes: the leaves of an address.
+    pub leaves: Vec<Destination>,
+    /// Whether its producer's sequence counts.
+    pub counted: bool,
+    /// The message.
+    pub message: Arc<Message>,
+}
+
+/// What a transaction is known by when it is over.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TransactionName {
+    /// A local one.
+    Local(Arc<str>),
+    /// A branch.
+    Branch(Arc<Xid>),
+}
+
+/// How a transaction ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It happened.
+    Committed,
+    /// It did not.
+    RolledBack,
+    /// A person made it happen.
+    HeuristicallyCommitted,
+    /// A person undid it.
+    HeuristicallyRolledBack,
+    /// Its manager knows: nothing is remembered of it any more.
+    Forgotten,
 }

@@ -22,6 +22,13 @@ impl Broker {
         true
     }
 
+    /// What goes to the dead-letter queue if this message of a queue does, if anything.
+    pub(crate) fn dead_copy(&self, index: u32, item: &Item, cause: &str) -> Option<Message> {
+        let message = item.message.as_ref().filter(|message| message.header.mode == DeliveryMode::Persistent)?;
+        let origin = item.leaf.as_ref().unwrap_or(&message.header.destination);
+        (!self.is_dead_letter_queue(index)).then(|| self.dead(message, origin, cause))
+    }
+
     /// Whether the queue is where dead messages go: they never go there twice.
     pub(crate) fn is_dead_letter_queue(&self, index: u32) -> bool {
         match &self.queues[index].role {

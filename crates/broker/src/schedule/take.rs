@@ -123,7 +123,7 @@ impl Broker {
         let annotations = job.header.annotations.get_or_insert_default();
         annotations.added.retain(|(name, _)| **name != *SCHEDULED_ID);
         annotations.added.push((Arc::from(SCHEDULED_ID), Value::Text(job_id(prefix, sequence))));
-        let stored = unit.store(&job, &[Placement { store, sequence }]);
+        let stored = self.put(&job, &[Placement { store, sequence }], unit);
         NewJob { number: sequence, sequence, stored, message: Arc::new(job) }
     }
 

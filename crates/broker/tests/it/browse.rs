@@ -106,8 +106,9 @@ fn a_browser_ends_when_its_queue_dies() {
     });
     t.events();
     t.ask(0, Request::DeleteTemporary { destination: destination("temp-queue://x"), confirm: None });
+    let events = t.events();
+    assert!(events.lines().any(|line| line == "0 s1 end"), "{events}");
     t.send(1, "other", "secret");
-    t.events();
     t.settle(0, 1, 1, Settlement::Consumed);
-    assert_eq!(t.events(), "0 s1 end");
+    assert_eq!(t.events(), "");
 }

@@ -5,9 +5,9 @@ use ferrymq_model::event::Report;
 use ferrymq_model::request::{Settles, SubscribeMode};
 use ferrymq_model::selector::Operand;
 use ferrymq_model::{
-    Address, Annotations, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Dialect, Dialects, Event,
-    Header, MalformedMessage, Message, MessageId, MonoTime, Neutral, Now, ProducerId, Query, Request, Schedule, Seen,
-    SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime,
+    Address, Annotations, BranchAction, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Dialect,
+    Dialects, Event, Header, MalformedMessage, Message, MessageId, MonoTime, Neutral, Now, ProducerId, Query, Request,
+    Schedule, Seen, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime, Xid,
 };
 use ferrymq_storage::disk::memory::MemoryDisk;
 use ferrymq_storage::{Disk, DiskError, Journal, JournalOptions, journal};
@@ -73,6 +73,10 @@ pub(crate) fn address(text: &str) -> Arc<Address> {
 
 pub(crate) fn destination(text: &str) -> Arc<Destination> {
     Arc::clone(&address(text).leaves[0])
+}
+
+pub(crate) fn xid(name: &str) -> Arc<Xid> {
+    Arc::new(Xid { format: 7, global: name.as_bytes().into(), branch: [1].into() })
 }
 
 pub(crate) fn token(number: u64) -> Option<Token> {
@@ -332,6 +336,66 @@ impl Bench {
         self.send_message(slot, to, message, Some(transaction), None);
     }
 
+    /// A producer whose messages are counted under a name.
+    pub(crate) fn counted_producer(&mut self, slot: u32, producer: u32, name: &str, to: &str) {
+        let producer = ProducerId(producer);
+        let name = Some(name.into());
+        self.ask(
+            slot,
+            Request::AddProducer { producer, name, skips_duplicates: true, address: address(to), confirm: None },
+        );
+    }
+
+    /// Sends a message of a counted producer.
+    pub(crate) fn send_counted(
+        &mut self,
+        slot: u32,
+        (producer, name, sequence): (u32, &str, u64),
+        to: &str,
+        transaction: Option<u64>,
+        confirm: Option<Token>,
+    ) {
+        self.send_counted_as(slot, (producer, name, sequence), to, DeliveryMode::Persistent, transaction, confirm);
+    }
+
+    pub(crate) fn send_counted_as(
+        &mut self,
+        slot: u32,
+        (producer, name, sequence): (u32, &str, u64),
+        to: &str,
+        mode: DeliveryMode,
+        transaction: Option<u64>,
+        confirm: Option<Token>,
+    ) {
+        let mut message = self.message(to, &format!("{name}{sequence}"));
+        message.header.id = MessageId { producer: name.into(), sequence };
+        message.header.mode = mode;
+        let (producer, transaction) = (ProducerId(producer), transaction.map(TransactionId));
+        self.ask(slot, Request::Send { producer, message: Arc::new(message), transaction, confirm });
+    }
+
+    /// Moves a branch on; the answer carries `token`.
+    pub(crate) fn branch(&mut self, slot: u32, name: &str, action: BranchAction, token: u64) {
+        self.ask(slot, Request::Branch { xid: xid(name), action, confirm: Token(token) });
+    }
+
+    /// Bodies of all that is ready in a queue, by a look that takes nothing.
+    pub(crate) fn bodies(&mut self, queue: &str) -> String {
+        self.events();
+        self.connect(7);
+        self.subscribe_as(7, 1, queue, |s| s.mode = SubscribeMode::Browse);
+        let events = self.take_events();
+        let bodies: Vec<String> = events
+            .iter()
+            .filter_map(|(_, event)| match event {
+                Event::Deliver(delivery) => Some(body(&delivery.message).to_owned()),
+                _ => None,
+            })
+            .collect();
+        self.disconnect(7);
+        bodies.join(" ")
+    }
+
     pub(crate) fn subscribe(&mut self, slot: u32, id: u32, to: &str) {
         self.ask(slot, Request::Subscribe(Box::new(subscribe(id, to))));
     }
@@ -396,6 +460,12 @@ impl Bench {
         format!("{}/{}/{}/{}", row.depth, row.in_flight, row.enqueued, row.dequeued)
     }
 
+    /// Whether there is a destination of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let report = self.broker.inspect(&Query::Destinations(name.into()), &self.journal);
+        matches!(report, Report::Destinations(rows) if !rows.is_empty())
+    }
+
     /// How many destinations there are.
     pub(crate) fn destinations(&self) -> u32 {
         let report = self.broker.inspect(&Query::Broker, &self.journal);
@@ -446,7 +516,10 @@ fn line(to: SessionId, event: &Event) -> String {
         Event::Purged { token, messages } => format!("purged {} {messages}", token.0),
         Event::Closed { refusal } => format!("closed: {}", refusal.text),
         Event::Prepared { token, vote } => format!("prepared {} {vote:?}", token.0),
-        Event::InDoubt { token, xids } => format!("in doubt {} {}", token.0, xids.len()),
+        Event::InDoubt { token, xids } => {
+            let names: Vec<_> = xids.iter().map(|xid| String::from_utf8_lossy(&xid.global)).collect();
+            format!("in doubt {} [{}]", token.0, names.join(" "))
+        }
     };
     format!("{} {rest}", to.slot)
 }

@@ -4,10 +4,12 @@
 mod driver;
 
 mod advisories;
+mod branches;
 mod browse;
 mod confirm;
 mod dead_letter;
 mod declared;
+mod duplicates;
 mod durable;
 mod exclusive;
 mod expiry;

@@ -595,3 +595,14 @@ fn years_of_repeats_keep_no_old_segment() {
     let (_, segments) = t.journal.footprint();
     assert!(segments <= 3, "{segments} segments of 1 MiB for 10 MB that went through");
 }
+
+#[test]
+fn a_virtual_topic_is_resolved_when_the_message_is_due() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.schedule(0, "topic://VirtualTopic.Orders", "a", None, delay(100));
+    t.subscribe(0, 1, "Consumer.A.VirtualTopic.Orders");
+    pass(&mut t, 100);
+    assert_eq!(t.events(), "0 s1 #1 a from queue://Consumer.A.VirtualTopic.Orders");
+    assert_eq!(depth(&t), "0/0/1/1");
+}

@@ -137,7 +137,12 @@ impl Structure for Message {
     }
 
     fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let mut kind = match code {
+        Self::read_boxed(code, reader).map(|message| *message)
+    }
+
+    fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Result<Box<Self>, CodecError> {
+        let mut message = Box::<Self>::default();
+        message.kind = match code {
             23 => MessageKind::Plain,
             24 => MessageKind::Bytes,
             25 => MessageKind::Map,
@@ -148,11 +153,11 @@ impl Structure for Message {
             29 => return Err(CodecError::UnknownType(code)),
             _ => return Err(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
         };
-        let fields = MessageFields::read_fields(reader)?;
-        if let MessageKind::Blob(blob) = &mut kind {
-            **blob = BlobFields::read_fields(reader)?;
+        message.fields.read_into(reader)?;
+        if let MessageKind::Blob(blob) = &mut message.kind {
+            blob.read_into(reader)?;
         }
-        Ok(Self { kind, fields })
+        Ok(message)
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {

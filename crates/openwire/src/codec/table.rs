@@ -47,6 +47,11 @@ pub(crate) trait Structure: Sized {
     fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError>;
     /// Writes what follows the type code.
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError>;
+
+    /// As [`Self::read`], into a box: a large structure is read where it stays instead of being moved there.
+    fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Result<Box<Self>, CodecError> {
+        Self::read(code, reader).map(Box::new)
+    }
 }
 
 impl<T: Structure> Structure for Box<T> {
@@ -57,7 +62,7 @@ impl<T: Structure> Structure for Box<T> {
     }
 
     fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        T::read(code, reader).map(Box::new)
+        T::read_boxed(code, reader)
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {
@@ -165,18 +170,17 @@ macro_rules! fields {
         }
 
         impl $name {
+            /// Reads what the version has; the other fields stay as they are.
             #[allow(unused_variables, reason = "some tables have no rows, or none that depends on the version")]
-            pub(crate) fn read_fields(
+            pub(crate) fn read_into(
+                &mut self,
                 reader: &mut crate::codec::reader::Reader<'_>,
-            ) -> Result<Self, crate::codec::CodecError> {
+            ) -> Result<(), crate::codec::CodecError> {
                 let version = reader.version();
-                Ok(Self {
-                    $($field: if crate::codec::table::exists!(version $(, since $since)? $(, until $until)?) {
-                        <$kind as crate::codec::table::Coded>::read(reader)?
-                    } else {
-                        crate::codec::table::or_default!($($default)?)
-                    },)*
-                })
+                $(if crate::codec::table::exists!(version $(, since $since)? $(, until $until)?) {
+                    self.$field = <$kind as crate::codec::table::Coded>::read(reader)?;
+                })*
+                Ok(())
             }
 
             #[allow(unused_variables, reason = "some tables have no rows, or none that depends on the version")]
@@ -232,7 +236,9 @@ macro_rules! structure {
                 if !crate::codec::table::exists!(reader.version() $(, since $first)?) {
                     return Err(crate::codec::CodecError::UnknownType(code));
                 }
-                Self::read_fields(reader)
+                let mut fields = Self::default();
+                fields.read_into(reader)?;
+                Ok(fields)
             }
 
             fn write(&self, writer: &mut crate::codec::writer::Writer<'_>) -> Result<(), crate::codec::CodecError> {

@@ -12,6 +12,11 @@ fn kind(kind: wire::DestinationKind) -> DestinationKind {
     }
 }
 
+/// Whether both are the same kind.
+pub(super) fn is_kind(wire: wire::DestinationKind, of: DestinationKind) -> bool {
+    kind(wire) == of
+}
+
 /// Where a producer sends or a consumer listens: `A,B,topic://C` are several places. Options behind a `?` are for clients,
 /// which apply them before they send the name; here they are passed over.
 ///

@@ -48,18 +48,18 @@ impl fmt::Display for InvalidMessage {
 
 impl std::error::Error for InvalidMessage {}
 
-/// The broker's form of a message. Its bytes are a slice of the frame; what a header says takes memory only where it is
-/// present.
+/// The broker's form of a message, out of which it takes what it needs. Its bytes are a slice of the frame; what a header
+/// says takes memory only where it is present.
 ///
 /// # Errors
 /// The message is refused; see [`InvalidMessage`].
-pub fn incoming(message: WireMessage, arrival: Arrival<'_>, names: &mut Names) -> Result<Message, InvalidMessage> {
-    let WireMessage { kind, mut fields } = message;
+pub fn incoming(message: &mut WireMessage, arrival: Arrival<'_>, names: &mut Names) -> Result<Message, InvalidMessage> {
+    let WireMessage { kind, fields } = message;
     let id = fields.message_id.take().ok_or(InvalidMessage::Id)?;
     let producer = id.producer_id.as_ref().ok_or(InvalidMessage::Id)?;
     let sequence = u64::try_from(id.producer_sequence_id).map_err(|_| InvalidMessage::Id)?;
     let body = std::mem::take(&mut fields.body);
-    let body = match &kind {
+    let body = match kind {
         MessageKind::Blob(blob) => MessageBody::with_filler(body.content(), &filler_of_blob(blob), body.properties()),
         MessageKind::Plain
         | MessageKind::Bytes
@@ -75,9 +75,9 @@ pub fn incoming(message: WireMessage, arrival: Arrival<'_>, names: &mut Names) -
         priority: fields.priority.clamp(0, PRIORITY_MAX).unsigned_abs(),
         timestamp: WallTime(u64::try_from(fields.timestamp).unwrap_or(0)),
         expiration: u64::try_from(fields.expiration).ok().filter(|at| *at > 0).map(WallTime),
-        annotations: annotations(&mut fields, &body, arrival)?,
+        annotations: annotations(fields, &body, arrival)?,
     };
-    let dialect = OpenWireDialect::of(&kind, fields.compressed);
+    let dialect = OpenWireDialect::of(kind, fields.compressed);
     let body_at = u32::try_from(body.properties_at()).expect("a frame is smaller than 4 GiB");
     Ok(Message { header, dialect, bytes: body.into_bytes(), body_at })
 }

@@ -1,18 +1,21 @@
 //! A message for a consumer.
 
 use super::advisory;
-use super::destination::wire_destination;
+use super::destination::{is_kind, wire_destination};
 use super::dialect::{OpenWireDialect, body_of};
 use super::ids::{WireProducer, WireProducers};
 use super::neutral::{marshal_properties, properties_of, to_wire};
-use crate::codec::ids::{ConsumerId, MessageId};
+use crate::codec::destination::Destination as WireDestination;
+use crate::codec::ids::ConsumerId;
 use crate::codec::message::{Message as WireMessage, MessageFields, MessageKind};
 use crate::codec::message_body::MessageBody;
 use crate::codec::message_dispatch::MessageDispatch;
 use crate::codec::{CodecError, Command, Encoder};
 use ferrymq_model::advisory::ADVISORY_TYPE;
 use ferrymq_model::event::Delivery;
-use ferrymq_model::{Annotations, DeliveryMode, MalformedMessage, Message, Outbox, Value, WallTime, schedule};
+use ferrymq_model::{
+    Annotations, DeliveryMode, Destination, MalformedMessage, Message, Outbox, Value, WallTime, schedule,
+};
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,13 +55,15 @@ impl std::error::Error for Undeliverable {}
 pub struct Outgoing {
     broker: BrokerFacts,
     producers: WireProducers,
+    /// The last dispatch without its content, to be filled again: most of the next one is the same.
+    last: Option<Box<MessageDispatch>>,
 }
 
 impl Outgoing {
     /// For a new connection.
     #[must_use]
     pub fn new(broker: BrokerFacts) -> Self {
-        Self { broker, producers: WireProducers::default() }
+        Self { broker, producers: WireProducers::default(), last: None }
     }
 
     /// Writes the dispatch of a message to a consumer.
@@ -73,8 +78,19 @@ impl Outgoing {
         now: WallTime,
         out: &mut Outbox,
     ) -> Result<(), Undeliverable> {
-        let dispatch = self.dispatch(delivery, consumer, now)?;
-        encoder.put(&Command::MessageDispatch(Box::new(dispatch)), out).map_err(Undeliverable::Codec)
+        let mut dispatch = self.last.take().unwrap_or_default();
+        self.fill(delivery, consumer, now, &mut dispatch)?;
+        let command = Command::MessageDispatch(dispatch);
+        let result = encoder.put(&command, out).map_err(Undeliverable::Codec);
+        if let Command::MessageDispatch(mut dispatch) = command {
+            if let Some(message) = &mut dispatch.message {
+                // Nothing large is kept for the next time.
+                message.fields.body = MessageBody::default();
+                message.fields.data_structure = None;
+            }
+            self.last = Some(dispatch);
+        }
+        result
     }
 
     /// The dispatch of a message to a consumer.
@@ -87,97 +103,136 @@ impl Outgoing {
         consumer: &ConsumerId,
         now: WallTime,
     ) -> Result<MessageDispatch, Undeliverable> {
-        let sent_to = &delivery.message.header.destination;
-        let destination = wire_destination(delivery.destination.as_ref().unwrap_or(sent_to));
-        let mut message = self.message(&delivery.message, delivery.delivery.0)?;
+        let mut dispatch = MessageDispatch::default();
+        self.fill(delivery, consumer, now, &mut dispatch)?;
+        Ok(dispatch)
+    }
+
+    /// Fills every field that one dispatch may have and another may not.
+    fn fill(
+        &mut self,
+        delivery: &Delivery,
+        consumer: &ConsumerId,
+        now: WallTime,
+        dispatch: &mut MessageDispatch,
+    ) -> Result<(), Undeliverable> {
         let redeliveries = i32::try_from(delivery.redeliveries).unwrap_or(i32::MAX);
+        keep_or_clone(&mut dispatch.consumer_id, consumer);
+        let sent_to = &delivery.message.header.destination;
+        put_destination(&mut dispatch.destination, delivery.destination.as_ref().unwrap_or(sent_to));
+        dispatch.redelivery_counter = redeliveries;
+        let message = dispatch.message.get_or_insert_with(Box::default);
+        self.fill_message(&delivery.message, delivery.delivery.0, message)?;
         let fields = &mut message.fields;
-        fields.destination = Some(destination.clone());
-        if delivery.destination.is_some() && fields.original_destination.is_none() {
-            fields.original_destination = Some(wire_destination(sent_to));
+        if let Some(leaf) = &delivery.destination {
+            put_destination(&mut fields.destination, leaf);
+            if fields.original_destination.is_none() {
+                fields.original_destination = Some(wire_destination(sent_to));
+            }
         }
         fields.redelivery_counter = redeliveries;
         fields.jmsx_group_first_for_consumer = delivery.first_of_group;
         fields.broker_out_time = milliseconds(now);
-        Ok(MessageDispatch {
-            command_id: 0,
-            response_required: false,
-            consumer_id: Some(consumer.clone()),
-            destination: Some(destination),
-            message: Some(Box::new(message)),
-            redelivery_counter: redeliveries,
-        })
+        Ok(())
     }
 
     /// The message without what belongs to one delivery of it.
-    fn message(&mut self, message: &Message, broker_sequence: u64) -> Result<WireMessage, Undeliverable> {
+    fn fill_message(
+        &mut self,
+        message: &Message,
+        broker_sequence: u64,
+        into: &mut WireMessage,
+    ) -> Result<(), Undeliverable> {
         let header = &message.header;
         let annotations = message.annotations();
         let advisory = annotations.and_then(|annotations| annotations.advisory.as_ref());
-        let (kind, body, compressed) = match advisory {
-            Some(_) => {
+        let fields = &mut into.fields;
+        match advisory {
+            Some(fact) => {
                 let added = annotations.map_or(&[][..], |annotations| &annotations.added);
-                let body = advisory::body(&self.broker, added).map_err(Undeliverable::Codec)?;
-                (MessageKind::Plain, body, false)
+                into.kind = MessageKind::Plain;
+                fields.body = advisory::body(&self.broker, added).map_err(Undeliverable::Codec)?;
+                fields.compressed = false;
+                let command = advisory::command(fact, |message| {
+                    let mut inner = WireMessage::default();
+                    self.fill_message(message, 0, &mut inner).map(|()| inner)
+                });
+                fields.data_structure = command?.map(Box::new);
             }
-            None => content(message)?,
-        };
-        let data_structure = match advisory {
-            Some(fact) => advisory::command(fact, |message| self.message(message, 0))?.map(Box::new),
-            None => None,
-        };
-        let message_id = self.message_id(message, broker_sequence);
-        let timestamp = milliseconds(header.timestamp);
-        let mut fields = MessageFields {
-            producer_id: message_id.producer_id.clone(),
-            message_id: Some(message_id),
-            destination: Some(wire_destination(&header.destination)),
-            persistent: header.mode == DeliveryMode::Persistent,
-            expiration: header.expiration.map_or(0, milliseconds),
-            priority: i8::try_from(header.priority).unwrap_or(i8::MAX),
-            timestamp,
-            body,
-            compressed,
-            data_structure,
-            // When it came in is not kept: a moment after it was sent.
-            arrival: timestamp,
-            broker_in_time: timestamp,
-            ..MessageFields::default()
-        };
-        if let Some(annotations) = annotations {
-            put_annotations(annotations, &mut fields);
+            None => {
+                (into.kind, fields.body, fields.compressed) = content(message)?;
+                fields.data_structure = None;
+            }
         }
+        self.put_id(message, broker_sequence, fields);
+        put_destination(&mut fields.destination, &header.destination);
+        fields.persistent = header.mode == DeliveryMode::Persistent;
+        fields.expiration = header.expiration.map_or(0, milliseconds);
+        fields.priority = i8::try_from(header.priority).unwrap_or(i8::MAX);
+        // When it came in is not kept: a moment after it was sent.
+        let timestamp = milliseconds(header.timestamp);
+        (fields.timestamp, fields.arrival, fields.broker_in_time) = (timestamp, timestamp, timestamp);
+        put_annotations(annotations, fields);
         if advisory.is_some() && fields.jms_type.is_none() {
             fields.jms_type = Some(ADVISORY_TYPE.into());
         }
-        Ok(WireMessage { kind, fields })
+        Ok(())
     }
 
-    fn message_id(&mut self, message: &Message, broker_sequence: u64) -> MessageId {
+    fn put_id(&mut self, message: &Message, broker_sequence: u64, fields: &mut MessageFields) {
         let id = &message.header.id;
-        let (text_view, producer_id) = match self.producers.get(&id.producer) {
-            WireProducer::Id(producer) => (None, producer.clone()),
-            WireProducer::Foreign(producer) => (Some(id.to_string().into()), producer.clone()),
+        let wire = fields.message_id.get_or_insert_default();
+        let producer = match self.producers.get(&id.producer) {
+            WireProducer::Id(producer) => {
+                wire.text_view = None;
+                producer
+            }
+            WireProducer::Foreign(producer) => {
+                wire.text_view = Some(id.to_string().into());
+                producer
+            }
         };
-        MessageId {
-            text_view,
-            producer_id: Some(producer_id),
-            producer_sequence_id: id.sequence.cast_signed(),
-            broker_sequence_id: broker_sequence.cast_signed(),
-        }
+        keep_or_clone(&mut wire.producer_id, producer);
+        keep_or_clone(&mut fields.producer_id, producer);
+        wire.producer_sequence_id = id.sequence.cast_signed();
+        wire.broker_sequence_id = broker_sequence.cast_signed();
     }
 }
 
-fn put_annotations(annotations: &Annotations, fields: &mut MessageFields) {
+/// A clone, unless it is there already.
+fn keep_or_clone<T: Clone + PartialEq>(place: &mut Option<T>, value: &T) {
+    if place.as_ref() != Some(value) {
+        *place = Some(value.clone());
+    }
+}
+
+fn put_destination(place: &mut Option<WireDestination>, destination: &Destination) {
+    let kept = place.as_ref().is_some_and(|known| {
+        Arc::ptr_eq(&known.physical_name, &destination.name) && is_kind(known.kind, destination.kind)
+    });
+    if !kept {
+        *place = Some(wire_destination(destination));
+    }
+}
+
+fn put_annotations(annotations: Option<&Annotations>, fields: &mut MessageFields) {
+    let Some(annotations) = annotations else {
+        fields.correlation_id = None;
+        fields.reply_to = None;
+        fields.jms_type = None;
+        fields.user_id = None;
+        fields.original_destination = None;
+        fields.group_id = None;
+        fields.group_sequence = 0;
+        return;
+    };
     fields.correlation_id.clone_from(&annotations.correlation_id);
     fields.reply_to = annotations.reply_to.as_ref().map(wire_destination);
     fields.jms_type.clone_from(&annotations.kind);
     fields.user_id.clone_from(&annotations.user);
     fields.original_destination = annotations.original_destination.as_deref().map(wire_destination);
-    if let Some(group) = &annotations.group {
-        fields.group_id = Some(Arc::clone(&group.id));
-        fields.group_sequence = group.sequence;
-    }
+    fields.group_id = annotations.group.as_ref().map(|group| Arc::clone(&group.id));
+    fields.group_sequence = annotations.group.as_ref().map_or(0, |group| group.sequence);
 }
 
 /// Type, content and properties, and whether the content is deflated. Of a message of this protocol they are as they came.

@@ -52,16 +52,16 @@ impl State {
         Closing::PeerError(error.text.clone())
     }
 
-    /// Bytes that are no command. Before anything was agreed nobody could read an answer.
+    /// Bytes that are no command.
     pub(super) fn malformed(&mut self, cx: &mut Context<'_>, text: &str) -> Closing {
-        if self.phase != Phase::Fresh {
-            self.put_error(cx, None, &PeerError::new(Class::Io, text));
-        }
-        self.phase = Phase::Closed;
-        Closing::PeerError(text.to_owned())
+        self.fail(cx, None, &PeerError::new(Class::Io, text))
     }
 
     fn put_error(&mut self, cx: &mut Context<'_>, reply: Reply, error: &PeerError) {
+        // The client speaks already as our WireFormatInfo and its own say, which is not here: it could not read this.
+        if self.phase == Phase::Fresh {
+            return;
+        }
         let is_jakarta = self.agreed.as_ref().is_some_and(|agreed| agreed.is_jakarta);
         let exception = Some(error.throwable(is_jakarta));
         let command = match reply {

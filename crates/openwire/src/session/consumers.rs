@@ -5,7 +5,9 @@
 
 use crate::codec::destination::Destination as WireDestination;
 use crate::codec::ids::{ConsumerId, MessageId as WireMessageId, ProducerId as WireProducerId};
-use ferrymq_model::{Deliveries, DeliveryId, MessageId, MonoTime, Request, Settlement, SubscriptionId, TransactionId};
+use ferrymq_model::{
+    Deliveries, DeliveryId, MessageId, MonoTime, Request, Seen, Settlement, SubscriptionId, TransactionId,
+};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ pub(super) type Key = (i64, i64);
 #[derive(Debug)]
 struct Unsettled {
     delivery: DeliveryId,
+    /// Which dispatch of the connection it was.
+    dispatch: u64,
     producer: Arc<str>,
     sequence: u64,
     /// The open transaction in which it was acknowledged.
@@ -109,16 +113,44 @@ impl Consumer {
 
     /// A message is on its way.
     #[inline]
-    pub(super) fn note_delivery(&mut self, delivery: DeliveryId, message: &MessageId) {
+    pub(super) fn note_delivery(&mut self, delivery: DeliveryId, dispatch: u64, message: &MessageId) {
         self.has_delivered = true;
         match &mut self.ledger {
             Ledger::Listed(list) => list.unsettled.push_back(Unsettled {
                 delivery,
+                dispatch,
                 producer: Arc::clone(&message.producer),
                 sequence: message.sequence,
                 held_by: None,
             }),
             Ledger::Counted(count) => count.delivered = delivery.0,
+        }
+    }
+}
+
+/// What a client saw of the messages of a consumer, a session or a connection, as it tells at the end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum LastSeen {
+    /// It does not say.
+    Unknown,
+    /// Nothing.
+    Nothing,
+    /// This dispatch of the connection, and those before.
+    Dispatch(u64),
+}
+
+impl Consumer {
+    /// Which of its unsettled deliveries the client saw.
+    pub(super) fn seen(&self, last: LastSeen) -> Seen {
+        match (last, &self.ledger) {
+            // What comes from topics never comes back.
+            (LastSeen::Unknown, _) | (_, Ledger::Counted(_)) => Seen::Unknown,
+            (LastSeen::Nothing, Ledger::Listed(_)) => Seen::None,
+            (LastSeen::Dispatch(through), Ledger::Listed(list)) => {
+                let count = list.unsettled.partition_point(|unsettled| unsettled.dispatch <= through);
+                let last = count.checked_sub(1).and_then(|at| list.unsettled.get(at));
+                last.map_or(Seen::None, |unsettled| Seen::Through(unsettled.delivery))
+            }
         }
     }
 }

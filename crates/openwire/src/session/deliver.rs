@@ -4,11 +4,11 @@ use super::consumers::Ledger;
 use super::{Context, Phase, State};
 use crate::codec::message_dispatch::MessageDispatch;
 use ferrymq_model::event::Delivery;
-use ferrymq_model::{Deliveries, Request, Settlement, SubscriptionId};
+use ferrymq_model::{Deliveries, DeliveryId, Request, Settlement, SubscriptionId};
 use std::sync::Arc;
 
 impl State {
-    pub(super) fn deliver(&mut self, cx: &mut Context<'_>, delivery: &Delivery) {
+    pub(super) fn deliver(&mut self, cx: &mut Context<'_>, mut delivery: Delivery) {
         if self.phase != Phase::Open {
             return;
         }
@@ -18,11 +18,14 @@ impl State {
             return;
         };
         let is_pulled = consumer.pull.is_some();
-        let put = self.outgoing.put(&mut self.encoder, delivery, &consumer.wire, cx.now.wall, cx.out);
+        self.dispatches += 1;
+        // What the client says at the end of what it saw is one number for all consumers of a session.
+        delivery.delivery = DeliveryId(self.dispatches);
+        let put = self.outgoing.put(&mut self.encoder, &delivery, &consumer.wire, cx.now.wall, cx.out);
         if let Err(undeliverable) = put {
             // Nobody on this connection can ever read it: it would block the consumer.
             if let Ledger::Counted(_) = consumer.ledger {
-                consumer.note_delivery(number, &delivery.message.header.id);
+                consumer.note_delivery(number, self.dispatches, &delivery.message.header.id);
             }
             cx.requests.push(Request::Settle {
                 subscription,
@@ -33,7 +36,7 @@ impl State {
             });
             return;
         }
-        consumer.note_delivery(number, &delivery.message.header.id);
+        consumer.note_delivery(number, self.dispatches, &delivery.message.header.id);
         if let Ledger::Counted(_) = consumer.ledger {
             self.consumers.note_unwritten(cx.out.put_total(), subscription, number);
         }

@@ -1,11 +1,12 @@
 //! SessionInfo, and RemoveInfo of connections, sessions, producers and consumers.
 
 use super::confirm::{Purpose, Reply};
+use super::consumers::LastSeen;
 use super::error::PeerError;
 use super::{Context, Done, Phase, State, consumers, producers};
 use crate::codec::ids::{ObjectId, SessionId};
 use crate::codec::session::{RemoveInfo, SessionInfo};
-use ferrymq_model::{DeliveryId, Request, Seen};
+use ferrymq_model::Request;
 use std::sync::Arc;
 
 /// The session that is there without being introduced: the client listens to advisories on it.
@@ -41,7 +42,7 @@ impl State {
 
     pub(super) fn remove(&mut self, cx: &mut Context<'_>, info: &RemoveInfo, reply: Reply) -> Result<Done, PeerError> {
         let id = info.object_id.as_ref().ok_or_else(|| PeerError::missing("RemoveInfo", "an id"))?;
-        let seen = seen(info.last_delivered_sequence_id);
+        let seen = last_seen(info.last_delivered_sequence_id);
         match id {
             ObjectId::ConsumerId(id) => {
                 self.check_connection(&id.connection_id)?;
@@ -75,7 +76,7 @@ impl State {
         &mut self,
         cx: &mut Context<'_>,
         key: consumers::Key,
-        seen: Seen,
+        seen: LastSeen,
         reply: Reply,
     ) -> Result<Done, PeerError> {
         let Some(consumer) = self.consumers.find(key) else {
@@ -83,7 +84,7 @@ impl State {
             let text = format!("Cannot remove a consumer that had not been registered: {name}:{}:{}", key.0, key.1);
             return Err(PeerError::state(text));
         };
-        let (subscription, is_ended) = (consumer.id, consumer.is_ended);
+        let (subscription, is_ended, seen) = (consumer.id, consumer.is_ended, consumer.seen(seen));
         let confirm = if is_ended { None } else { self.confirm_if_asked(reply)? };
         self.consumers.remove(subscription);
         if is_ended {
@@ -97,7 +98,7 @@ impl State {
         &mut self,
         cx: &mut Context<'_>,
         id: &SessionId,
-        seen: Seen,
+        seen: LastSeen,
         reply: Reply,
     ) -> Result<Done, PeerError> {
         if !self.has_session(id.value) {
@@ -110,7 +111,7 @@ impl State {
     }
 
     /// Its consumers and producers end.
-    fn end_session(&mut self, cx: &mut Context<'_>, session: i64, seen: Seen) -> Result<(), PeerError> {
+    fn end_session(&mut self, cx: &mut Context<'_>, session: i64, seen: LastSeen) -> Result<(), PeerError> {
         for key in self.consumers.keys_of(session) {
             self.remove_consumer(cx, key, seen, None)?;
         }
@@ -127,7 +128,7 @@ impl State {
 
     /// The client takes its connection back. What it saw is told first; the rest is the broker's, which then is told the
     /// end, before the response.
-    fn remove_connection(&mut self, cx: &mut Context<'_>, seen: Seen, reply: Reply) -> Result<Done, PeerError> {
+    fn remove_connection(&mut self, cx: &mut Context<'_>, seen: LastSeen, reply: Reply) -> Result<Done, PeerError> {
         let mut sessions: Vec<i64> = self.sessions.drain().collect();
         sessions.push(ADVISORY_SESSION);
         sessions.sort_unstable();
@@ -141,11 +142,12 @@ impl State {
     }
 }
 
-/// −1: nothing; −2, or anything else below 0: not known.
-fn seen(last_delivered_sequence_id: i64) -> Seen {
+/// −1: nothing; anything else below 0: not known. Classic numbers messages per broker, here dispatches are numbered per
+/// connection, so that one number tells of all consumers of a session.
+fn last_seen(last_delivered_sequence_id: i64) -> LastSeen {
     match u64::try_from(last_delivered_sequence_id) {
-        Ok(through) => Seen::Through(DeliveryId(through)),
-        Err(_) if last_delivered_sequence_id == -1 => Seen::None,
-        Err(_) => Seen::Unknown,
+        Ok(through) => LastSeen::Dispatch(through),
+        Err(_) if last_delivered_sequence_id == -1 => LastSeen::Nothing,
+        Err(_) => LastSeen::Unknown,
     }
 }

@@ -99,7 +99,12 @@ impl State {
         }
     }
 
-    pub(super) fn send(&mut self, cx: &mut Context<'_>, message: Message, reply: Reply) -> Result<Done, PeerError> {
+    pub(super) fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: Box<Message>,
+        reply: Reply,
+    ) -> Result<Done, PeerError> {
         let result = self.try_send(cx, message, reply);
         if let (Err(error), None) = (&result, reply) {
             // The client believes that it is part of its transaction: that must not be committed without it.
@@ -108,7 +113,7 @@ impl State {
         result
     }
 
-    fn try_send(&mut self, cx: &mut Context<'_>, message: Message, reply: Reply) -> Result<Done, PeerError> {
+    fn try_send(&mut self, cx: &mut Context<'_>, mut message: Box<Message>, reply: Reply) -> Result<Done, PeerError> {
         let (key, is_paced, producer, leaf) = self.route(cx, &message.fields)?;
         let transaction = match &message.fields.transaction_id {
             None => None,
@@ -116,7 +121,7 @@ impl State {
         };
         let size = if is_paced && reply.is_none() { counted_size(&message.fields) } else { 0 };
         let arrival = Arrival { destination: &leaf, user: None };
-        let message = Arc::new(mapping::incoming(message, arrival, &mut self.names)?);
+        let message = Arc::new(mapping::incoming(&mut message, arrival, &mut self.names)?);
         let confirm: Option<Token> = if reply.is_some() {
             Some(self.confirm(reply, Purpose::Send(producer))?)
         } else if is_paced {

@@ -7,4 +7,5 @@ mod mapping;
 mod mutation;
 mod peer;
 mod runs;
+mod session;
 mod surface;

@@ -42,8 +42,8 @@ fn delivery(message: Message) -> Delivery {
     }
 }
 
-fn accept(message: WireMessage) -> Result<Message, InvalidMessage> {
-    mapping::incoming(message, Arrival { destination: &queue("Q"), user: None }, &mut Names::default())
+fn accept(mut message: WireMessage) -> Result<Message, InvalidMessage> {
+    mapping::incoming(&mut message, Arrival { destination: &queue("Q"), user: None }, &mut Names::default())
 }
 
 fn dispatch(message: Message) -> MessageDispatch {
@@ -135,8 +135,8 @@ fn the_producer_s_text_is_made_once_and_read_back() {
     let mut names = Names::default();
     let q = queue("Q");
     let arrival = Arrival { destination: &q, user: None };
-    let first = mapping::incoming(message(MessageKind::Plain, None, &[]), arrival, &mut names).unwrap();
-    let second = mapping::incoming(message(MessageKind::Plain, None, &[]), arrival, &mut names).unwrap();
+    let first = mapping::incoming(&mut message(MessageKind::Plain, None, &[]), arrival, &mut names).unwrap();
+    let second = mapping::incoming(&mut message(MessageKind::Plain, None, &[]), arrival, &mut names).unwrap();
     assert_eq!(first.header.id.to_string(), "ID:host-1-2:1:3:4:5");
     assert!(Arc::ptr_eq(&first.header.id.producer, &second.header.id.producer));
     let shown = show(first).fields;

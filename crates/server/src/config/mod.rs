@@ -4,8 +4,10 @@
 //! known one; sizes and times are written for people (`"64 MiB"`, `"30s"`).
 
 mod keys;
+mod topics;
 mod units;
 
+pub use topics::{Advisories, Topics, VirtualTopics};
 pub use units::{Bind, Interval, Size};
 
 use ferrymq_node::ScheduleSettings;
@@ -32,6 +34,12 @@ pub struct Config {
     pub redelivery: Redelivery,
     /// `[dead_letter]`
     pub dead_letter: DeadLetter,
+    /// `[advisories]`
+    pub advisories: Advisories,
+    /// `[virtual_topics]`
+    pub virtual_topics: VirtualTopics,
+    /// `[topics]`
+    pub topics: Topics,
     /// `[scheduler]`
     pub scheduler: Scheduler,
     /// `[connections]`
@@ -119,6 +127,8 @@ pub struct Connections {
     pub login_timeout: Interval,
     /// A peer that takes nothing of what waits for it for so long is closed.
     pub write_stall_timeout: Interval,
+    /// Every message says which user sent it.
+    pub populate_user_id: bool,
 }
 
 /// STOMP.
@@ -264,7 +274,12 @@ impl Default for Scheduler {
 
 impl Default for Connections {
     fn default() -> Self {
-        Self { max: 20_000, login_timeout: Interval::seconds(10), write_stall_timeout: Interval::seconds(60) }
+        Self {
+            max: 20_000,
+            login_timeout: Interval::seconds(10),
+            write_stall_timeout: Interval::seconds(60),
+            populate_user_id: false,
+        }
     }
 }
 
@@ -393,6 +408,11 @@ impl Config {
         }
         if self.dead_letter.queue.is_empty() {
             return Err(ConfigError("dead_letter.queue must name a queue".to_owned()));
+        }
+        let virtual_topics = &self.virtual_topics;
+        if virtual_topics.prefix.is_empty() && virtual_topics.postfix.is_empty() && !virtual_topics.names.is_empty() {
+            let text = "virtual_topics.prefix or virtual_topics.postfix must tell the queues from their topics";
+            return Err(ConfigError(text.to_owned()));
         }
         if self.connections.max == 0 {
             return Err(ConfigError("connections.max must be at least 1".to_owned()));

@@ -1,7 +1,7 @@
 //! What the control socket's JSON looks like: apart from the model, so that one may change without the other.
 
-use ferrymq_model::event::{BrokerReport, DestinationReport, Report};
-use ferrymq_model::{DestinationKind, Query};
+use ferrymq_model::event::{BranchReport, BranchState, BrokerReport, DestinationReport, Report};
+use ferrymq_model::{BranchAction, DestinationKind, Query};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -12,6 +12,26 @@ pub(super) enum Question {
     Inspect(What),
     /// A queue's name.
     Purge(String),
+    /// A decision about a branch of a distributed transaction, in its manager's place.
+    Decide(Decision),
+}
+
+/// What shall become of a branch.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decision {
+    /// As `ferrymq transactions` shows it.
+    pub(super) xid: String,
+    pub(super) action: Action,
+}
+
+/// What a person may decide.
+#[derive(Deserialize, Clone, Copy, Debug)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Action {
+    Commit,
+    Rollback,
+    Forget,
 }
 
 /// What to tell.
@@ -21,6 +41,7 @@ pub(super) enum What {
     /// Every destination that matches the pattern.
     Destinations(String),
     Broker,
+    Branches,
 }
 
 /// The answer.
@@ -30,7 +51,22 @@ pub(super) enum Answer {
     Destinations(Vec<DestinationRow>),
     Broker(BrokerRow),
     Purged(u64),
+    Branches(Vec<BranchRow>),
+    /// What was asked for happened.
+    Done,
+    /// The branch's name.
+    Decided(String),
     Error(String),
+}
+
+#[derive(Serialize, Debug)]
+pub(super) struct BranchRow {
+    xid: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prepared_at_ms: Option<u64>,
+    sends: u64,
+    settlements: u64,
 }
 
 #[derive(Serialize, Debug)]
@@ -70,6 +106,7 @@ impl From<What> for Query {
         match what {
             What::Destinations(pattern) => Self::Destinations(Arc::from(pattern)),
             What::Broker => Self::Broker,
+            What::Branches => Self::Branches,
         }
     }
 }
@@ -88,7 +125,30 @@ impl From<Report> for Answer {
         match report {
             Report::Destinations(rows) => Self::Destinations(rows.into_iter().map(DestinationRow::from).collect()),
             Report::Broker(broker) => Self::Broker(BrokerRow::from(broker)),
+            Report::Branches(rows) => Self::Branches(rows.into_iter().map(BranchRow::from).collect()),
         }
+    }
+}
+
+impl From<Action> for BranchAction {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Commit => Self::HeuristicCommit,
+            Action::Rollback => Self::HeuristicRollback,
+            Action::Forget => Self::Forget,
+        }
+    }
+}
+
+impl From<BranchReport> for BranchRow {
+    fn from(report: BranchReport) -> Self {
+        let BranchReport { xid, state, prepared_at, sends, settlements } = report;
+        let state = match state {
+            BranchState::Prepared => "prepared",
+            BranchState::HeuristicallyCommitted => "heuristically committed",
+            BranchState::HeuristicallyRolledBack => "heuristically rolled back",
+        };
+        Self { xid: xid.to_string(), state, prepared_at_ms: prepared_at.map(|at| at.0), sends, settlements }
     }
 }
 

@@ -9,7 +9,7 @@ use super::facts::{
 use crate::content::wish;
 use ferrymq_model::{
     Deliveries, Destination, Message, Request, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId,
-    request::SubscribeMode,
+    WallTime, request::SubscribeMode,
 };
 use std::sync::Arc;
 
@@ -135,7 +135,10 @@ impl Oracle {
 
     /// Places a message wherever it belongs now.
     fn publish(&mut self, id: SessionId, operation: OperationId, message: &Message, leaves: &[Arc<Destination>]) {
-        let facts = self.facts[&message.header.id].clone();
+        let now = self.now.wall;
+        let facts = self.facts.get_mut(&message.header.id).expect("it was noted when it was sent");
+        facts.due = facts.delay_ms.map(|delay_ms| WallTime(now.0 + delay_ms));
+        let facts = facts.clone();
         for leaf in leaves {
             if is_queue(leaf.kind) {
                 let store = StoreKey::Queue(leaf.clone());

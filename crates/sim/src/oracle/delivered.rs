@@ -33,6 +33,9 @@ impl Oracle {
         if body(&delivery.message) != facts.body {
             self.accuse(Promise::Content, format!("message {message} arrived with another body"));
         }
+        if facts.due.is_some_and(|due| self.now.wall < due) {
+            self.accuse(Promise::Schedule, format!("message {message} was delivered before its time"));
+        }
         if facts.is_expired(self.now.wall) && destination(delivery).name.as_ref() != DEAD_LETTER_QUEUE {
             self.accuse(Promise::Expiry, format!("message {message} was delivered after its time"));
         }
@@ -175,7 +178,8 @@ impl Oracle {
             return;
         }
         let it = &self.copies[copy.0];
-        if delivery.redeliveries > 0 || it.deliveries > 0 || it.store == dead_letters() {
+        let is_in_line = facts.delay_ms.is_none();
+        if delivery.redeliveries > 0 || it.deliveries > 0 || it.store == dead_letters() || !is_in_line {
             return;
         }
         let Some(store) = self.stores.get(&it.store) else { return };
@@ -216,7 +220,9 @@ impl Oracle {
         } else if it.born == self.incarnation {
             (count != 0).then(|| "it was never delivered before".to_owned())
         } else {
-            let silent = it.born == u32::MAX;
+            // Marks count places in the queue, which scheduled messages take in another order than they were sent.
+            let is_scheduled = self.facts.get(&it.message).is_some_and(|facts| facts.delay_ms.is_some());
+            let silent = it.born == u32::MAX || is_scheduled;
             let reaches = |before: usize| before > it.index || (silent && before > 0);
             let marked = self.stores.get(&it.store).is_some_and(|store| reaches(store.delivered_before));
             match count {

@@ -44,6 +44,8 @@ pub enum Promise {
     Memory,
     /// After its time a message is not delivered.
     Expiry,
+    /// A scheduled message does not come before its time.
+    Schedule,
     /// A message that cannot be consumed goes to the dead-letter queue, once, with its cause.
     DeadLetter,
     /// A browser sees each message that stays there, once.
@@ -98,6 +100,10 @@ pub(super) struct Facts {
     pub(super) expiration: Option<WallTime>,
     pub(super) fate: Fate,
     pub(super) sender: SessionId,
+    /// How long after its send it may come at the earliest, in milliseconds.
+    pub(super) delay_ms: Option<u64>,
+    /// When it may come at the earliest.
+    pub(super) due: Option<WallTime>,
 }
 
 impl Facts {
@@ -112,6 +118,8 @@ impl Facts {
             expiration: message.header.expiration,
             fate,
             sender,
+            delay_ms: message.annotations().and_then(|it| it.schedule.as_ref()).map(|schedule| schedule.delay_ms),
+            due: None,
         })
     }
 

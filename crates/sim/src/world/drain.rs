@@ -1,7 +1,7 @@
 //! The end: everything is healed, patient consumers take what is left, and the oracle judges what did not come.
 
 use super::World;
-use crate::client::{Client, Role, durable_topic, topic};
+use crate::client::{Client, DELAY_MS_MAX, Role, durable_topic, topic};
 use crate::oracle::DEAD_LETTER_QUEUE;
 use ferrymq_model::request::{Settles, SubscribeMode};
 use ferrymq_model::{
@@ -38,9 +38,14 @@ impl World {
         if !self.oracle.violations().is_empty() || self.node.is_none() {
             return;
         }
-        let far = if self.random.percent(50) { 100_000 } else { 100 };
+        let far = if self.random.percent(50) { 100_000 } else { DELAY_MS_MAX };
         self.tick(far);
         self.pump();
+        // What is due may have to be read first, and again where it could not be.
+        for _ in 0..5 {
+            self.tick(500);
+            self.pump();
+        }
         let durables = self.oracle.durables();
         for (client, durable) in durables {
             self.drain_one(Drained::Durable(client, durable));

@@ -91,14 +91,14 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
 /// A property's value as a header shows it.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
-        Value::Null => String::new(),
+        // As Java puts null together with text, and Classic its headers.
+        Value::Null => "null".to_owned(),
         Value::Bool(value) => value.to_string(),
         Value::Byte(value) => value.to_string(),
         Value::Short(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
         Value::Long(value) => value.to_string(),
-        Value::Float(value) => value.to_string(),
-        Value::Double(value) => value.to_string(),
+        Value::Float(_) | Value::Double(_) => value.to_text().map_or_else(String::new, Into::into),
         Value::Char(unit) => String::from_utf16_lossy(&[*unit]),
         Value::Text(text) => text.to_string(),
         Value::List(values) => list(values),

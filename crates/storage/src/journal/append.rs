@@ -4,9 +4,10 @@ use super::batch::Step;
 use super::layout::{
     self, FLAG_BATCH_START, FLAG_UNIT_END, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader,
 };
+use super::producers::ProducerSlot;
 use super::segments::refer;
 use super::{Journal, Location, Lsn, Unit, Urgency};
-use crate::record::{KIND_DEFINE, KIND_SEAL, Placement, Record, encode, store_kind};
+use crate::record::{KIND_COUNTED, KIND_DEFINE, KIND_SEAL, Placement, Record, encode, store_kind};
 use bytes::Bytes;
 use ferrymq_model::Message;
 
@@ -30,8 +31,24 @@ pub(super) struct OpenRecord {
 impl Unit<'_> {
     /// Adds a message with its places; the location is where `read_message` finds it.
     pub fn store(&mut self, message: &Message, placements: &[Placement]) -> Location {
+        self.store_as(message, placements, store_kind(message))
+    }
+
+    /// As `store`, and the message's sequence counts: none up to it is taken from this producer again.
+    pub fn store_counted(&mut self, message: &Message, placements: &[Placement], producer: ProducerSlot) -> Location {
+        let at = self.store_as(message, placements, KIND_COUNTED);
+        let journal = &mut *self.journal;
+        let lsn = journal.last_lsn();
+        journal.catalogue.producers.store(producer, message.header.id.sequence, lsn);
+        at
+    }
+
+    fn store_as(&mut self, message: &Message, placements: &[Placement], kind: u8) -> Location {
         let journal = &mut *self.journal;
         let start = journal.start_record();
+        if kind == KIND_COUNTED {
+            journal.pending.buffer.push(store_kind(message));
+        }
         encode::store_head(message, placements, &mut journal.pending.buffer);
         let body = if message.bytes.len() >= BODY_BY_REFERENCE_BYTES {
             Some(message.bytes.clone())
@@ -39,7 +56,7 @@ impl Unit<'_> {
             journal.pending.buffer.extend_from_slice(&message.bytes);
             None
         };
-        let at = journal.place_record(store_kind(message), start, body);
+        let at = journal.place_record(kind, start, body);
         journal.catalogue.stored(placements);
         journal.segments.last_mut().live += placements.len() as u64;
         at
@@ -73,11 +90,27 @@ impl Journal {
     pub(super) fn append(&mut self, record: &Record) {
         let start = self.start_record();
         let kind = encode::record(record, &mut self.pending.buffer);
-        self.place_record(kind, start, None);
+        let at = self.place_record(kind, start, None);
         self.catalogue.see(record);
-        if let Record::Remove { store, first, last } = record {
-            let last = self.catalogue.last_given(*store, *last);
-            self.segments.last_mut().removals.add(*store, *first, last);
+        match record {
+            Record::Remove { store, first, last } => {
+                let last = self.catalogue.last_given(*store, *last);
+                self.segments.last_mut().removals.add(*store, *first, last);
+            }
+            Record::Prepare(prepared) => {
+                self.segments.last_mut().live += 1;
+                self.catalogue.branches.insert(prepared.branch, at.segment);
+            }
+            Record::Dissolve { branch } => {
+                if let Some(segment) = self.catalogue.branches.remove(branch) {
+                    self.segments.dissolve(segment);
+                }
+            }
+            Record::Outcome { name, outcome } => {
+                let lsn = self.last_lsn();
+                self.catalogue.outcomes.note(name, *outcome, lsn);
+            }
+            Record::Define { .. } | Record::Forget { .. } | Record::Store { .. } | Record::Delivered { .. } => {}
         }
     }
 
@@ -195,18 +228,7 @@ impl Journal {
 
     /// Starts a segment with header and catalogue.
     pub(super) fn open_segment(&mut self, segment: u32, previous: u32, previous_crc: u32, room: usize) {
-        let stores = self.catalogue.sorted();
-        let ends = self.segments.ends();
-        let mut catalogue = Vec::new();
-        let mut extents = vec![0];
-        catalogue.extend_from_slice(&[0; RECORD_HEADER]);
-        let kind = encode::catalogue(&ends, stores.len(), &mut catalogue);
-        for (store, entry) in &stores {
-            extents.push(catalogue.len());
-            catalogue.extend_from_slice(&[0; RECORD_HEADER]);
-            encode::define(*store, &entry.definition, entry.next_sequence, entry.delivered, &mut catalogue);
-        }
-        extents.push(catalogue.len());
+        let (catalogue, extents) = self.head();
         let needed = SEGMENT_HEADER + catalogue.len() + extents.len() * layout::ALIGNMENT + room;
         let size = self.options.segment_bytes.max(u32::try_from(needed.next_multiple_of(4096)).expect("below 4 GiB"));
         let header = SegmentHeader {
@@ -226,12 +248,42 @@ impl Journal {
         self.tail.segment = segment;
         self.tail.offset = u32_of(SEGMENT_HEADER);
         self.tail.size = size;
-        for (index, extent) in extents.windows(2).enumerate() {
+        let mut from = 0;
+        for (kind, to) in extents {
             self.finish_record(0);
             let start = self.pending.buffer.len();
-            self.pending.buffer.extend_from_slice(&catalogue[extent[0]..extent[1]]);
-            self.write_record(if index == 0 { kind } else { KIND_DEFINE }, start, None);
+            self.pending.buffer.extend_from_slice(&catalogue[from..to]);
+            self.write_record(kind, start, None);
+            from = to;
         }
+    }
+
+    /// What a segment starts with, each record behind room for its header, and the kind and end of each.
+    fn head(&self) -> (Vec<u8>, Vec<(u8, usize)>) {
+        let stores = self.catalogue.sorted();
+        let branches: Vec<u64> = self.catalogue.branches.keys().copied().collect();
+        let mut bytes = Vec::new();
+        let mut extents = Vec::new();
+        let mut add = |encode: &mut dyn FnMut(&mut Vec<u8>) -> u8| {
+            bytes.extend_from_slice(&[0; RECORD_HEADER]);
+            let kind = encode(&mut bytes);
+            extents.push((kind, bytes.len()));
+        };
+        add(&mut |out| encode::catalogue(&self.segments.ends(), stores.len(), &branches, out));
+        for (store, entry) in &stores {
+            add(&mut |out| {
+                encode::define(*store, &entry.definition, entry.next_sequence, entry.delivered, out);
+                KIND_DEFINE
+            });
+        }
+        if self.catalogue.producers.stored().next().is_some() {
+            add(&mut |out| encode::producers(self.catalogue.producers.stored(), out));
+        }
+        let outcomes = self.catalogue.outcomes.all();
+        if !outcomes.is_empty() {
+            add(&mut |out| encode::outcomes(outcomes.iter().copied(), out));
+        }
+        (bytes, extents)
     }
 
     pub(super) fn finish_unit(&mut self) {

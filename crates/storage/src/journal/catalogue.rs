@@ -1,7 +1,11 @@
-//! What every store is and how far it came: written at the head of each segment, so that older ones can go.
+//! What every store is and how far it came, which branches are prepared, and what is remembered of producers and of
+//! transactions: written at the head of each segment, so that older ones can go.
 
+use super::outcomes::Outcomes;
+use super::producers::Producers;
 use crate::record::{Placement, Record, StoreDefinition, StoreId};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -11,9 +15,13 @@ pub(crate) struct Entry {
 }
 
 /// The stores, kept up to date from the records that pass.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Catalogue {
     stores: FxHashMap<StoreId, Entry>,
+    /// Prepared branches that are not decided, and the segment where each is prepared.
+    pub(crate) branches: BTreeMap<u64, u32>,
+    pub(crate) producers: Producers,
+    pub(crate) outcomes: Outcomes,
 }
 
 impl Catalogue {
@@ -47,6 +55,8 @@ impl Catalogue {
                     entry.delivered = entry.delivered.max(*through);
                 }
             }
+            // Who places or reads these knows more of them: where they lie.
+            Record::Prepare(_) | Record::Dissolve { .. } | Record::Outcome { .. } => {}
         }
     }
 

@@ -346,7 +346,25 @@ impl<'a, 'f> Replay<'a, 'f> {
                     }
                     self.take(record, at);
                 }
-                Stored::Catalogue { segments, stores } => {
+                Stored::Counted(record) => {
+                    if let Record::Store { message, .. } = &record {
+                        let id = &message.header.id;
+                        self.catalogue.producers.restore(&id.producer, id.sequence.saturating_add(1));
+                    }
+                    self.take(record, at);
+                }
+                Stored::Producers(producers) => {
+                    for (name, next) in &producers {
+                        self.catalogue.producers.restore(name, *next);
+                    }
+                }
+                Stored::Outcomes(outcomes) => {
+                    for (name, outcome) in &outcomes {
+                        self.catalogue.outcomes.note(name, *outcome, Lsn(0));
+                    }
+                }
+                Stored::Catalogue { segments, stores, branches } => {
+                    self.dissolve_others(&branches, at);
                     self.live = segments.iter().map(|SegmentEnd { segment, end }| (*segment, *end)).collect();
                     self.live.insert(at.segment, 0);
                     listed = Some((stores, Vec::new()));
@@ -375,16 +393,35 @@ impl<'a, 'f> Replay<'a, 'f> {
         }
     }
 
+    /// A prepared branch that a catalogue does not name was decided, even if the record that said so is gone.
+    fn dissolve_others(&mut self, named: &[u64], at: Location) {
+        let known = self.catalogue.branches.keys().copied();
+        let others: Vec<u64> = known.filter(|branch| !named.contains(branch)).collect();
+        for branch in others {
+            self.take(Record::Dissolve { branch }, at);
+        }
+    }
+
     fn take(&mut self, record: Record, at: Location) {
         self.catalogue.see(&record);
-        if let Record::Store { placements, .. } = &record {
-            let segment = self.segments.get_mut(at.segment).expect("it was noted when it was opened");
-            segment.live += placements.len() as u64;
-        }
-        if let Record::Remove { store, first, last } = &record {
-            let last = self.catalogue.last_given(*store, *last);
-            let segment = self.segments.get_mut(at.segment).expect("it was noted when it was opened");
-            segment.removals.add(*store, *first, last);
+        let segment = self.segments.get_mut(at.segment).expect("it was noted when it was opened");
+        match &record {
+            Record::Store { placements, .. } => segment.live += placements.len() as u64,
+            Record::Remove { store, first, last } => {
+                let last = self.catalogue.last_given(*store, *last);
+                segment.removals.add(*store, *first, last);
+            }
+            Record::Prepare(prepared) => {
+                segment.live += 1;
+                self.catalogue.branches.insert(prepared.branch, at.segment);
+            }
+            Record::Dissolve { branch } => {
+                if let Some(segment) = self.catalogue.branches.remove(branch) {
+                    self.segments.dissolve(segment);
+                }
+            }
+            Record::Outcome { name, outcome } => self.catalogue.outcomes.note(name, *outcome, Lsn(0)),
+            Record::Define { .. } | Record::Forget { .. } | Record::Delivered { .. } => {}
         }
         (self.apply)(record, at, &mut self.released);
         for released in self.released.drain(..) {

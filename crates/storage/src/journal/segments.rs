@@ -15,7 +15,7 @@ pub(crate) struct Segment {
     pub(crate) size: u32,
     /// Where its last record that counts ends.
     pub(crate) end: u32,
-    /// Placements of messages stored here that have not left their stores.
+    /// Placements of messages stored here that have not left their stores, and prepared branches that are not decided.
     pub(crate) live: u64,
     /// Older segments that hold messages whose removal stands here. They must be gone before this one, or the removals
     /// said again.
@@ -90,6 +90,17 @@ impl Segments {
         }
         for holder in self.list.iter_mut().rev().take_while(|segment| segment.number >= first) {
             refer(holder, of);
+        }
+    }
+
+    /// A branch that was prepared in `of` is decided. The record that says so need not outlive `of`: a branch that a later
+    /// catalogue does not name was decided.
+    pub(crate) fn dissolve(&mut self, of: u32) {
+        let segment = self.get_mut(of).expect("a prepared branch is in a segment that exists");
+        assert!(segment.live > 0, "what is prepared in segment {of} lives there");
+        segment.live -= 1;
+        if segment.live == 0 {
+            self.look = true;
         }
     }
 

@@ -5,14 +5,18 @@ use super::encode::{
     HAS_REPLY_TO, HAS_USER, SCHEDULE_HAS_CRON, SCHEDULE_IS_DELIVERY_DELAY,
 };
 use super::{
-    KIND_CATALOGUE, KIND_DEFINE, KIND_DELIVERED, KIND_DROPPED, KIND_FORGET, KIND_REMOVE, KIND_SEAL, KIND_STORE,
+    KIND_CATALOGUE, KIND_CATALOGUE_BRANCHES, KIND_COUNTED, KIND_DEFINE, KIND_DELIVERED, KIND_DISSOLVE, KIND_DROPPED,
+    KIND_FORGET, KIND_OUTCOME, KIND_OUTCOMES, KIND_PREPARE, KIND_PRODUCERS, KIND_REMOVE, KIND_SEAL, KIND_STORE,
     KIND_STORE_SCHEDULED,
 };
-use super::{Placement, Record, SegmentEnd, StoreDefinition, StoreId, VALUE_DEPTH_MAX};
+use super::{
+    Outcome, Placement, Prepared, PreparedSend, Record, SegmentEnd, StoreDefinition, StoreId, TransactionName,
+    VALUE_DEPTH_MAX,
+};
 use bytes::Bytes;
 use ferrymq_model::{
     Annotations, DeliveryMode, Destination, DestinationKind, Dialects, Group, Header, Message, MessageId, Schedule,
-    Value, WallTime,
+    Value, WallTime, Xid,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -22,8 +26,15 @@ use std::sync::Arc;
 pub(crate) enum Stored {
     /// The broker's.
     Record(Record),
-    /// Opens a segment's catalogue: the segments that existed, and how many `Define` records follow.
-    Catalogue { segments: Vec<SegmentEnd>, stores: u32 },
+    /// The broker's: a message whose producer's sequence counts.
+    Counted(Record),
+    /// Opens a segment's catalogue: the segments that existed, how many `Define` records follow, and the branches that
+    /// are prepared.
+    Catalogue { segments: Vec<SegmentEnd>, stores: u32, branches: Vec<u64> },
+    /// Part of a catalogue: producers whose sequences count, each with the one that comes next.
+    Producers(Vec<(Arc<str>, u64)>),
+    /// Part of a catalogue: how transactions ended, oldest first.
+    Outcomes(Vec<(TransactionName, Outcome)>),
     /// These segments are about to be deleted.
     Dropped(Vec<u32>),
     /// Nothing but the fact that all before it was durable.
@@ -71,6 +82,15 @@ impl Payload<'_> {
             Self::Owned(bytes) => bytes.slice(at..),
         }
     }
+
+    /// Its last `len` bytes.
+    fn last(&self, len: usize) -> Self {
+        let at = self.as_slice().len() - len;
+        match self {
+            Self::Borrowed(bytes) => Self::Borrowed(&bytes[at..]),
+            Self::Owned(bytes) => Self::Owned(bytes.slice(at..)),
+        }
+    }
 }
 
 /// Decodes payloads. Remembers the last names it saw, so that a million messages of one queue share one name.
@@ -91,20 +111,25 @@ impl Decoder {
         let mut input = Input(payload.as_slice());
         let stored = match kind {
             KIND_STORE | KIND_STORE_SCHEDULED => return self.store(kind, payload).map(Stored::Record),
+            KIND_COUNTED => {
+                let kind = input.message_kind()?;
+                return self.store(kind, &payload.last(input.0.len())).map(Stored::Counted);
+            }
+            KIND_PREPARE => Stored::Record(Record::Prepare(Box::new(self.prepare(&mut input)?))),
+            KIND_DISSOLVE => Stored::Record(Record::Dissolve { branch: input.u64()? }),
+            KIND_OUTCOME => {
+                let (name, outcome) = outcome(&mut input)?;
+                Stored::Record(Record::Outcome { name, outcome })
+            }
+            KIND_PRODUCERS => producers(&mut input)?,
+            KIND_OUTCOMES => outcomes(&mut input)?,
             KIND_DEFINE => Stored::Record(define(&mut input)?),
             KIND_FORGET => Stored::Record(Record::Forget { store: StoreId(input.u32()?) }),
             KIND_REMOVE => {
                 Stored::Record(Record::Remove { store: StoreId(input.u32()?), first: input.u64()?, last: input.u64()? })
             }
             KIND_DELIVERED => Stored::Record(Record::Delivered { store: StoreId(input.u32()?), through: input.u64()? }),
-            KIND_CATALOGUE => {
-                let count = input.count(8)?;
-                let mut segments = Vec::with_capacity(count);
-                for _ in 0..count {
-                    segments.push(SegmentEnd { segment: input.u32()?, end: input.u32()? });
-                }
-                Stored::Catalogue { segments, stores: input.u32()? }
-            }
+            KIND_CATALOGUE | KIND_CATALOGUE_BRANCHES => catalogue(kind, &mut input)?,
             KIND_DROPPED => {
                 let count = input.count(4)?;
                 let mut segments = Vec::with_capacity(count);
@@ -120,17 +145,41 @@ impl Decoder {
     }
 
     fn store(&mut self, kind: u8, payload: &Payload<'_>) -> Result<Record, DecodeError> {
+        let (message, placements) = self.message(kind, payload)?;
+        if placements.is_empty() {
+            return Err(DecodeError::Malformed("a stored message stands nowhere"));
+        }
+        Ok(Record::Store { message, placements })
+    }
+
+    fn prepare(&mut self, input: &mut Input<'_>) -> Result<Prepared, DecodeError> {
+        let branch = input.u64()?;
+        let at = WallTime(input.u64()?);
+        let xid = input.xid()?;
+        let settled = input.placements()?;
+        let count = input.count(10)?;
+        let mut sends = Vec::new();
+        for _ in 0..count {
+            let leaves = input.count(5)?;
+            let leaves = (0..leaves).map(|_| input.destination()).collect::<Result<_, _>>()?;
+            let flags = input.u8()?;
+            let kind = input.message_kind()?;
+            let len = input.count(1)?;
+            let (message, placements) = self.message(kind, &Payload::Borrowed(input.take(len)?))?;
+            if !placements.is_empty() {
+                return Err(DecodeError::Malformed("a message that is not sent yet stands somewhere"));
+            }
+            sends.push(PreparedSend { leaves, counted: flags & 1 != 0, message });
+        }
+        Ok(Prepared { branch, xid, at, sends, settled })
+    }
+
+    /// A message with its places.
+    fn message(&mut self, kind: u8, payload: &Payload<'_>) -> Result<(Arc<Message>, Vec<Placement>), DecodeError> {
         let bytes = payload.as_slice();
         let mut input = Input(bytes);
         let schedule = if kind == KIND_STORE_SCHEDULED { Some(Box::new(schedule(&mut input)?)) } else { None };
-        let count = input.count(12)?;
-        if count == 0 {
-            return Err(DecodeError::Malformed("a stored message stands nowhere"));
-        }
-        let mut placements = Vec::with_capacity(count);
-        for _ in 0..count {
-            placements.push(Placement { store: StoreId(input.u32()?), sequence: input.u64()? });
-        }
+        let placements = input.placements()?;
         let code = input.u16()?;
         let dialect = self
             .dialects
@@ -163,7 +212,7 @@ impl Decoder {
             annotations,
         };
         let own = payload.from(bytes.len() - input.0.len());
-        Ok(Record::Store { message: Arc::new(Message { header, dialect, bytes: own, body_at }), placements })
+        Ok((Arc::new(Message { header, dialect, bytes: own, body_at }), placements))
     }
 
     fn producer(&mut self, name: &str) -> Arc<str> {
@@ -212,6 +261,57 @@ fn define(input: &mut Input<'_>) -> Result<Record, DecodeError> {
         unknown => return Err(DecodeError::Newer(format!("store kind {unknown} is not known"))),
     };
     Ok(Record::Define { store, definition, next_sequence, delivered })
+}
+
+fn catalogue(kind: u8, input: &mut Input<'_>) -> Result<Stored, DecodeError> {
+    let count = input.count(8)?;
+    let mut segments = Vec::with_capacity(count);
+    for _ in 0..count {
+        segments.push(SegmentEnd { segment: input.u32()?, end: input.u32()? });
+    }
+    let stores = input.u32()?;
+    let mut branches = Vec::new();
+    if kind == KIND_CATALOGUE_BRANCHES {
+        for _ in 0..input.count(8)? {
+            branches.push(input.u64()?);
+        }
+    }
+    Ok(Stored::Catalogue { segments, stores, branches })
+}
+
+fn producers(input: &mut Input<'_>) -> Result<Stored, DecodeError> {
+    let count = input.count(12)?;
+    let mut producers = Vec::with_capacity(count);
+    for _ in 0..count {
+        producers.push((input.text()?.into(), input.u64()?));
+    }
+    Ok(Stored::Producers(producers))
+}
+
+fn outcomes(input: &mut Input<'_>) -> Result<Stored, DecodeError> {
+    let count = input.count(6)?;
+    let mut outcomes = Vec::with_capacity(count);
+    for _ in 0..count {
+        outcomes.push(outcome(input)?);
+    }
+    Ok(Stored::Outcomes(outcomes))
+}
+
+fn outcome(input: &mut Input<'_>) -> Result<(TransactionName, Outcome), DecodeError> {
+    let name = match input.u8()? {
+        1 => TransactionName::Local(input.text()?.into()),
+        2 => TransactionName::Branch(input.xid()?),
+        unknown => return Err(DecodeError::Newer(format!("transaction kind {unknown} is not known"))),
+    };
+    let outcome = match input.u8()? {
+        1 => Outcome::Committed,
+        2 => Outcome::RolledBack,
+        3 => Outcome::HeuristicallyCommitted,
+        4 => Outcome::HeuristicallyRolledBack,
+        5 => Outcome::Forgotten,
+        unknown => return Err(DecodeError::Newer(format!("outcome {unknown} is not known"))),
+    };
+    Ok((name, outcome))
 }
 
 fn schedule(input: &mut Input<'_>) -> Result<Schedule, DecodeError> {
@@ -337,6 +437,32 @@ impl<'a> Input<'a> {
     fn text(&mut self) -> Result<&'a str, DecodeError> {
         let len = self.u32()? as usize;
         std::str::from_utf8(self.take(len)?).map_err(|_| DecodeError::Malformed("a text is not UTF-8"))
+    }
+
+    /// The kind of a message inside another record.
+    fn message_kind(&mut self) -> Result<u8, DecodeError> {
+        match self.u8()? {
+            kind @ (KIND_STORE | KIND_STORE_SCHEDULED) => Ok(kind),
+            unknown => Err(DecodeError::Newer(format!("message kind {unknown} is not known"))),
+        }
+    }
+
+    fn placements(&mut self) -> Result<Vec<Placement>, DecodeError> {
+        let count = self.count(12)?;
+        let mut placements = Vec::with_capacity(count);
+        for _ in 0..count {
+            placements.push(Placement { store: StoreId(self.u32()?), sequence: self.u64()? });
+        }
+        Ok(placements)
+    }
+
+    fn xid(&mut self) -> Result<Arc<Xid>, DecodeError> {
+        let format = i32::from_le_bytes(self.array()?);
+        let mut part = || -> Result<Box<[u8]>, DecodeError> {
+            let len = self.u8()?;
+            Ok(self.take(usize::from(len))?.into())
+        };
+        Ok(Arc::new(Xid { format, global: part()?, branch: part()? }))
     }
 
     fn destination_parts(&mut self) -> Result<(DestinationKind, &'a str), DecodeError> {

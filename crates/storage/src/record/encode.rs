@@ -1,8 +1,14 @@
 //! From records to bytes: little-endian, lengths before texts, a message's bytes last.
 
-use super::{KIND_CATALOGUE, KIND_DEFINE, KIND_DELIVERED, KIND_DROPPED, KIND_FORGET, KIND_REMOVE};
-use super::{Placement, Record, SegmentEnd, StoreDefinition, StoreId, VALUE_DEPTH_MAX, store_kind};
-use ferrymq_model::{Annotations, DeliveryMode, Destination, DestinationKind, Message, Schedule, Value};
+use super::{
+    KIND_CATALOGUE, KIND_CATALOGUE_BRANCHES, KIND_DEFINE, KIND_DELIVERED, KIND_DISSOLVE, KIND_DROPPED, KIND_FORGET,
+    KIND_OUTCOME, KIND_OUTCOMES, KIND_PREPARE, KIND_PRODUCERS, KIND_REMOVE, store_kind,
+};
+use super::{
+    Outcome, Placement, Prepared, Record, SegmentEnd, StoreDefinition, StoreId, TransactionName, VALUE_DEPTH_MAX,
+};
+use ferrymq_model::{Annotations, DeliveryMode, Destination, DestinationKind, Message, Schedule, Value, Xid};
+use std::sync::Arc;
 
 pub(crate) const FLAG_PERSISTENT: u8 = 1;
 pub(crate) const FLAG_EXPIRES: u8 = 2;
@@ -22,14 +28,15 @@ pub(crate) const SCHEDULE_IS_DELIVERY_DELAY: u8 = 2;
 /// immediately.
 pub(crate) fn store_head(message: &Message, placements: &[Placement], out: &mut Vec<u8>) {
     assert!(!placements.is_empty(), "a stored message stands somewhere");
+    message_head(message, placements, out);
+}
+
+/// As `store_head`, also for a message that stands nowhere yet.
+fn message_head(message: &Message, placements: &[Placement], out: &mut Vec<u8>) {
     if let Some(schedule) = message.annotations().and_then(|annotations| annotations.schedule.as_deref()) {
         put_schedule(schedule, out);
     }
-    put_len(placements.len(), out);
-    for placement in placements {
-        out.extend_from_slice(&placement.store.0.to_le_bytes());
-        out.extend_from_slice(&placement.sequence.to_le_bytes());
-    }
+    put_placements(placements, out);
     let header = &message.header;
     let mut flags = 0;
     if header.mode == DeliveryMode::Persistent {
@@ -83,6 +90,18 @@ pub(crate) fn record(record: &Record, out: &mut Vec<u8>) -> u8 {
             out.extend_from_slice(&through.to_le_bytes());
             KIND_DELIVERED
         }
+        Record::Prepare(prepared) => {
+            prepare(prepared, out);
+            KIND_PREPARE
+        }
+        Record::Dissolve { branch } => {
+            out.extend_from_slice(&branch.to_le_bytes());
+            KIND_DISSOLVE
+        }
+        Record::Outcome { name, outcome } => {
+            put_outcome(name, *outcome, out);
+            KIND_OUTCOME
+        }
     }
 }
 
@@ -123,15 +142,66 @@ pub(crate) fn define(
     }
 }
 
-/// Writes the payload of a catalogue's head: the segments that exist, and how many `Define` records follow.
-pub(crate) fn catalogue(segments: &[SegmentEnd], stores: usize, out: &mut Vec<u8>) -> u8 {
+fn prepare(prepared: &Prepared, out: &mut Vec<u8>) {
+    out.extend_from_slice(&prepared.branch.to_le_bytes());
+    out.extend_from_slice(&prepared.at.0.to_le_bytes());
+    put_xid(&prepared.xid, out);
+    put_placements(&prepared.settled, out);
+    put_len(prepared.sends.len(), out);
+    for send in &prepared.sends {
+        put_len(send.leaves.len(), out);
+        for leaf in &send.leaves {
+            put_destination(leaf, out);
+        }
+        out.push(u8::from(send.counted));
+        out.push(store_kind(&send.message));
+        let len_at = out.len();
+        out.extend_from_slice(&[0; 4]);
+        message_head(&send.message, &[], out);
+        out.extend_from_slice(&send.message.bytes);
+        let len = u32::try_from(out.len() - len_at - 4).expect("a message is shorter than 4 GiB");
+        out[len_at..len_at + 4].copy_from_slice(&len.to_le_bytes());
+    }
+}
+
+/// Writes the payload of a table of producers: for each its name and the sequence that comes next.
+pub(crate) fn producers<'p>(producers: impl Iterator<Item = (&'p Arc<str>, u64)>, out: &mut Vec<u8>) -> u8 {
+    let producers: Vec<_> = producers.collect();
+    put_len(producers.len(), out);
+    for (name, next) in producers {
+        put_text(name, out);
+        out.extend_from_slice(&next.to_le_bytes());
+    }
+    KIND_PRODUCERS
+}
+
+/// Writes the payload of a table of outcomes, oldest first.
+pub(crate) fn outcomes<'o>(outcomes: impl Iterator<Item = (&'o TransactionName, Outcome)>, out: &mut Vec<u8>) -> u8 {
+    let outcomes: Vec<_> = outcomes.collect();
+    put_len(outcomes.len(), out);
+    for (name, outcome) in outcomes {
+        put_outcome(name, outcome, out);
+    }
+    KIND_OUTCOMES
+}
+
+/// Writes the payload of a catalogue's head: the segments that exist, how many `Define` records follow, and the
+/// branches that are prepared.
+pub(crate) fn catalogue(segments: &[SegmentEnd], stores: usize, branches: &[u64], out: &mut Vec<u8>) -> u8 {
     put_len(segments.len(), out);
     for segment in segments {
         out.extend_from_slice(&segment.segment.to_le_bytes());
         out.extend_from_slice(&segment.end.to_le_bytes());
     }
     put_len(stores, out);
-    KIND_CATALOGUE
+    if branches.is_empty() {
+        return KIND_CATALOGUE;
+    }
+    put_len(branches.len(), out);
+    for branch in branches {
+        out.extend_from_slice(&branch.to_le_bytes());
+    }
+    KIND_CATALOGUE_BRANCHES
 }
 
 /// Writes the payload of a record that announces deletions.
@@ -233,6 +303,42 @@ fn put_value(value: &Value, depth: usize, out: &mut Vec<u8>) {
                 put_value(value, depth + 1, out);
             }
         }
+    }
+}
+
+fn put_outcome(name: &TransactionName, outcome: Outcome, out: &mut Vec<u8>) {
+    match name {
+        TransactionName::Local(name) => {
+            out.push(1);
+            put_text(name, out);
+        }
+        TransactionName::Branch(xid) => {
+            out.push(2);
+            put_xid(xid, out);
+        }
+    }
+    out.push(match outcome {
+        Outcome::Committed => 1,
+        Outcome::RolledBack => 2,
+        Outcome::HeuristicallyCommitted => 3,
+        Outcome::HeuristicallyRolledBack => 4,
+        Outcome::Forgotten => 5,
+    });
+}
+
+fn put_xid(xid: &Xid, out: &mut Vec<u8>) {
+    out.extend_from_slice(&xid.format.to_le_bytes());
+    for part in [&xid.global, &xid.branch] {
+        out.push(u8::try_from(part.len()).expect("a part of a branch's name has at most 64 bytes"));
+        out.extend_from_slice(part);
+    }
+}
+
+fn put_placements(placements: &[Placement], out: &mut Vec<u8>) {
+    put_len(placements.len(), out);
+    for placement in placements {
+        out.extend_from_slice(&placement.store.0.to_le_bytes());
+        out.extend_from_slice(&placement.sequence.to_le_bytes());
     }
 }
 

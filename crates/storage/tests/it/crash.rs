@@ -22,6 +22,7 @@ struct Broker {
     random: Random,
     next_message: u64,
     next_store: u32,
+    next_branch: u64,
 }
 
 impl Broker {
@@ -54,6 +55,17 @@ impl Broker {
             0..=2 => vec![remove(pick, first, first + self.random.below(6))],
             3 => vec![Record::Delivered { store: StoreId(pick), through: first }],
             4 => vec![self.store_record(&stores[..2])],
+            7 => {
+                self.next_branch += 1;
+                let sends = self.random.below(4);
+                vec![prepare(self.next_branch, sends, self.random.below(1_500) as usize)]
+            }
+            8 if !self.state.prepared.is_empty() => {
+                let which = self.random.below(self.state.prepared.len() as u64) as usize;
+                let branch = self.state.prepared.keys().nth(which).copied().expect("one of them");
+                // A commit: what it sends, and what it takes.
+                vec![Record::Dissolve { branch }, self.store_record(&[pick]), remove(pick, first, first)]
+            }
             // A move: a message in one store, out of another.
             5 => vec![self.store_record(&[pick]), remove(pick, first, first)],
             6 => {
@@ -69,7 +81,7 @@ impl Broker {
 pub fn trace(units: usize, seed: u64) -> Trace {
     let mut disk = CrashDisk::default();
     let (journal, state) = recover(&mut disk, small()).unwrap();
-    let mut broker = Broker { journal, state, random: Random(seed), next_message: 0, next_store: 0 };
+    let mut broker = Broker { journal, state, random: Random(seed), next_message: 0, next_store: 0, next_branch: 0 };
     let mut trace = Trace { disk, states: vec![State::default()], flushes: Vec::new(), begins: Vec::new() };
     for number in 0..units {
         trace.begins.push(trace.disk.log.len());

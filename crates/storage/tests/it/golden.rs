@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ferrymq_model::{Annotations, DeliveryMode, Destination, DestinationKind, Group, Schedule, Value, WallTime};
 use ferrymq_storage::disk::memory::MemoryDisk;
 use ferrymq_storage::inspect::{Item, inspect};
-use ferrymq_storage::{Disk, Placement, Record, StoreDefinition, StoreId, Urgency};
+use ferrymq_storage::{Disk, Outcome, Placement, Record, StoreDefinition, StoreId, TransactionName, Urgency};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -156,4 +156,52 @@ fn version_1_is_written_and_read_as_ever() {
 #[test]
 fn scheduled_messages_are_written_and_read_as_ever() {
     check(&scheduled(), include_str!("../golden/schedule-v1.hex"), include_str!("../golden/schedule-v1.txt"));
+}
+
+/// A journal of two segments: what transactions leave in the first, and what the second repeats of it.
+fn transactions() -> MemoryDisk {
+    let mut disk = MemoryDisk::new();
+    let (mut journal, _) = recover(&mut disk, small()).unwrap();
+    let producer = journal.producers_mut().open(&"ID:test-1:1".into()).unwrap();
+    let mut unit = journal.begin();
+    unit.add(&define(1));
+    unit.store_counted(&message(7, Bytes::from_static(b"counted")), &[place(1, 1)], producer);
+    let mut later = message(8, Bytes::from_static(b"later"));
+    let schedule = Schedule { delay_ms: 1, due: WallTime(9), ..Schedule::default() };
+    later.header.annotations =
+        Some(Box::new(Annotations { schedule: Some(schedule.into()), ..Annotations::default() }));
+    unit.store_counted(&later, &[place(1, 2)], producer);
+    unit.add(&prepare(1, 2, 3));
+    unit.add(&prepare(2, 0, 0));
+    unit.add(&Record::Dissolve { branch: 1 });
+    let outcome = |name, outcome| Record::Outcome { name, outcome };
+    unit.add(&outcome(TransactionName::Branch(xid(1)), Outcome::Committed));
+    unit.add(&outcome(TransactionName::Branch(xid(3)), Outcome::RolledBack));
+    unit.add(&outcome(TransactionName::Branch(xid(4)), Outcome::HeuristicallyCommitted));
+    unit.add(&outcome(TransactionName::Branch(xid(5)), Outcome::HeuristicallyRolledBack));
+    unit.add(&outcome(TransactionName::Local("ID:c:1".into()), Outcome::Committed));
+    unit.add(&outcome(TransactionName::Branch(xid(5)), Outcome::Forgotten));
+    unit.commit(Urgency::Awaited);
+    flush(&mut journal, &mut disk);
+    recover(&mut disk, small()).unwrap();
+    disk
+}
+
+fn place(store: u32, sequence: u64) -> Placement {
+    Placement { store: StoreId(store), sequence }
+}
+
+#[test]
+fn transactions_are_written_and_read_as_ever() {
+    let mut disk = transactions();
+    let mut golden = MemoryDisk::new();
+    let files = [include_str!("../golden/transactions-v1-1.hex"), include_str!("../golden/transactions-v1-2.hex")];
+    for (number, file) in (1..).zip(files) {
+        let segment = disk.segment_mut(number).unwrap();
+        let end = segment.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        assert_eq!(hex(&segment[..end]), file, "the format changed");
+        golden.create(number, 4096).unwrap();
+        golden.write(number, 0, &unhex(file)).unwrap();
+    }
+    assert_eq!(described(&mut golden), include_str!("../golden/transactions-v1.txt"), "what is read changed");
 }

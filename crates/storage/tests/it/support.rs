@@ -4,10 +4,12 @@ use bytes::Bytes;
 use ferrymq_model::selector::Operand;
 use ferrymq_model::{
     DeliveryMode, Destination, DestinationKind, Dialect, Dialects, Header, MalformedMessage, Message, MessageId,
-    Neutral, WallTime,
+    Neutral, WallTime, Xid,
 };
 use ferrymq_storage::journal::{self, JournalOptions, RecoverError};
-use ferrymq_storage::{Disk, Journal, Location, Placement, Record, StoreDefinition, StoreId, Urgency};
+use ferrymq_storage::{
+    Disk, Journal, Location, Placement, Prepared, PreparedSend, Record, StoreDefinition, StoreId, Urgency,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -65,6 +67,8 @@ pub fn small() -> JournalOptions {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct State {
     pub stores: BTreeMap<u32, Store>,
+    /// Prepared branches, and how many messages each sends.
+    pub prepared: BTreeMap<u64, usize>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -108,6 +112,13 @@ impl State {
                     store.delivered = store.delivered.max(through);
                 }
             }
+            Record::Prepare(prepared) => {
+                self.prepared.insert(prepared.branch, prepared.sends.len());
+            }
+            Record::Dissolve { branch } => {
+                self.prepared.remove(&branch);
+            }
+            Record::Outcome { .. } => {}
         }
     }
 
@@ -164,4 +175,19 @@ pub fn store(store: u32, sequence: u64, len: usize) -> Record {
 
 pub fn remove(store: u32, first: u64, last: u64) -> Record {
     Record::Remove { store: StoreId(store), first, last }
+}
+
+pub fn xid(branch: u64) -> Arc<Xid> {
+    Arc::new(Xid { format: 7, global: branch.to_le_bytes().into(), branch: [1, 2].into() })
+}
+
+pub fn prepare(branch: u64, sends: u64, len: usize) -> Record {
+    let send = |sequence| PreparedSend {
+        leaves: vec![Destination { kind: DestinationKind::Queue, name: "orders".into() }],
+        counted: sequence == 1,
+        message: Arc::new(message(sequence, body(sequence, len))),
+    };
+    let settled = vec![Placement { store: StoreId(1), sequence: branch }];
+    let sends = (1..=sends).map(send).collect();
+    Record::Prepare(Box::new(Prepared { branch, xid: xid(branch), at: WallTime(1_700_000_000_001), sends, settled }))
 }

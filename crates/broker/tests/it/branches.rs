@@ -1,0 +1,505 @@
+//! Branches of distributed transactions.
+
+use crate::driver::{Bench, token};
+use ferrymq_broker::Settings;
+use ferrymq_model::BranchAction::{
+    Commit, CommitOnePhase, End, Forget, HeuristicCommit, HeuristicRollback, Prepare, Rollback, Start,
+};
+use ferrymq_model::DeliveryMode::{NonPersistent, Persistent};
+use ferrymq_model::{Deliveries, DeliveryId, Request, Settlement, Token, TransactionId};
+
+/// `in` holds a message that the branch takes; `out` gets one from it. Nothing is prepared yet.
+fn worked(t: &mut Bench) {
+    t.connect(0);
+    t.subscribe(0, 1, "in");
+    t.send_durably(0, "in", "a", None);
+    t.flush();
+    t.events();
+    t.branch(0, "x", Start(TransactionId(1)), 1);
+    t.settle_in(0, 1, Deliveries::One(DeliveryId(1)), Settlement::Consumed, Some(1), None);
+    t.send_in(0, 1, "out", "b", Persistent);
+    t.branch(0, "x", End, 2);
+    assert_eq!(t.events(), "0 confirmed 1\n0 confirmed 2");
+}
+
+fn prepared() -> Bench {
+    let mut t = Bench::new();
+    worked(&mut t);
+    t.branch(0, "x", Prepare, 3);
+    t.flush();
+    assert_eq!(t.events(), "0 prepared 3 Prepared");
+    t
+}
+
+fn in_doubt(t: &mut Bench) -> String {
+    t.connect(9);
+    t.ask(9, Request::Recover { token: Token(1) });
+    t.flush();
+    let events = t.events();
+    t.disconnect(9);
+    events.strip_prefix("9 in doubt 1 ").unwrap_or_else(|| panic!("{events}")).to_owned()
+}
+
+fn counts(t: &Bench) -> String {
+    format!("{} {}", t.counts("in"), t.counts("out"))
+}
+
+#[test]
+fn nothing_is_prepared_before_it_is_durable() {
+    let mut t = Bench::new();
+    worked(&mut t);
+    t.branch(0, "x", Prepare, 3);
+    assert_eq!(t.events(), "");
+    t.flush();
+    assert_eq!(t.events(), "0 prepared 3 Prepared");
+}
+
+#[test]
+fn a_prepared_branch_keeps_its_messages_whatever_happens() {
+    let mut t = prepared();
+    t.disconnect(0);
+    t.connect(1);
+    t.subscribe(1, 1, "in");
+    t.subscribe(1, 2, "out");
+    assert_eq!(t.events(), "");
+    for _ in 0..3 {
+        t.restart();
+        t.journal.flush_lazy();
+        t.flush();
+        assert_eq!(in_doubt(&mut t), "[x]");
+        t.connect(1);
+        t.subscribe(1, 1, "in");
+        t.subscribe(1, 2, "out");
+        assert_eq!(t.events(), "");
+        t.ask(1, Request::Purge { destination: crate::driver::destination("in"), token: Token(5) });
+        t.flush();
+        assert_eq!(t.events(), "1 purged 5 0");
+        assert_eq!(t.counts("in"), "1/1/0/0");
+    }
+    t.branch(1, "x", Commit, 6);
+    assert_eq!(t.events(), "");
+    t.flush();
+    assert_eq!(t.events(), "1 confirmed 6\n1 s2 #1 b");
+    assert_eq!(in_doubt(&mut t), "[]");
+    t.restart();
+    assert_eq!(in_doubt(&mut t), "[]");
+    t.connect(1);
+    t.subscribe(1, 1, "in");
+    t.subscribe(1, 2, "out");
+    assert_eq!(t.events(), "1 s2 #1 b again 1");
+}
+
+#[test]
+fn a_prepared_branch_is_rolled_back_after_a_restart() {
+    let mut t = prepared();
+    t.restart();
+    t.connect(1);
+    t.subscribe(1, 1, "in");
+    t.branch(1, "x", Rollback, 6);
+    // To others only when no crash can bring the branch back.
+    assert_eq!(t.events(), "");
+    t.flush();
+    assert_eq!(t.events(), "1 confirmed 6\n1 s1 #1 a again 2");
+    t.restart();
+    assert_eq!((in_doubt(&mut t), t.counts("in")), ("[]".to_owned(), "1/0/0/0".to_owned()));
+}
+
+#[test]
+fn a_rollback_leaves_deliveries_with_the_consumer_that_is_still_there() {
+    let mut t = prepared();
+    t.branch(0, "x", Rollback, 4);
+    t.flush();
+    assert_eq!(t.events(), "0 confirmed 4");
+    t.settle(0, 1, 1, Settlement::Consumed);
+    assert_eq!(t.counts("in"), "0/0/1/1");
+}
+
+#[test]
+fn a_decision_asked_for_again_gets_the_same_answer() {
+    for restarts in [0, 1, 3] {
+        let mut t = prepared();
+        t.branch(0, "x", Commit, 4);
+        t.flush();
+        t.events();
+        for _ in 0..restarts {
+            t.restart();
+        }
+        if restarts > 0 {
+            t.connect(0);
+        }
+        t.branch(0, "x", Commit, 5);
+        t.branch(0, "x", Rollback, 6);
+        t.branch(0, "y", Commit, 7);
+        let again = "0 confirmed 5\n0 refused 6 Branch(Protocol)";
+        let events = t.events();
+        assert!(events.starts_with(again) && events.contains("0 refused 7 Branch(Unknown)"), "{events}");
+        assert_eq!(t.bodies("out"), "b");
+        let mut t = prepared();
+        t.branch(0, "x", Rollback, 4);
+        t.flush();
+        t.events();
+        for _ in 0..restarts {
+            t.restart();
+        }
+        if restarts > 0 {
+            t.connect(0);
+        }
+        t.branch(0, "x", Rollback, 5);
+        t.branch(0, "x", Commit, 6);
+        let events = t.events();
+        assert!(events.starts_with("0 confirmed 5\n0 refused 6 Branch(RolledBack)"), "{events}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_given_again_waits_for_the_first_one() {
+    let mut t = prepared();
+    t.connect(1);
+    t.branch(0, "x", Commit, 4);
+    t.branch(1, "x", Commit, 5);
+    t.ask(1, Request::Recover { token: Token(6) });
+    assert_eq!(t.events(), "");
+    t.flush();
+    assert_eq!(t.events(), "0 confirmed 4\n1 confirmed 5\n1 in doubt 6 []");
+}
+
+#[test]
+fn every_crash_leaves_the_branch_as_it_was_before_or_after() {
+    let mut t = Bench::new();
+    worked(&mut t);
+    let nothing = t.disk.clone();
+    t.branch(0, "x", Prepare, 3);
+    t.flush();
+    let prepared = t.disk.clone();
+    t.branch(0, "x", Commit, 4);
+    t.flush();
+    let committed = t.disk.clone();
+    t.crash_to(nothing);
+    assert_eq!((in_doubt(&mut t), t.counts("in")), ("[]".to_owned(), "1/0/0/0".to_owned()));
+    t.crash_to(prepared);
+    assert_eq!((in_doubt(&mut t), t.counts("in")), ("[x]".to_owned(), "1/1/0/0".to_owned()));
+    t.crash_to(committed);
+    assert_eq!((in_doubt(&mut t), counts(&t)), ("[]".to_owned(), "0/0/0/0 1/0/0/0".to_owned()));
+}
+
+#[test]
+fn a_branch_without_work_is_read_only() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.branch(0, "x", Start(TransactionId(1)), 1);
+    t.branch(0, "x", End, 2);
+    t.branch(0, "x", Prepare, 3);
+    assert_eq!(t.events(), "0 confirmed 1\n0 confirmed 2\n0 prepared 3 ReadOnly");
+    assert_eq!(in_doubt(&mut t), "[]");
+}
+
+#[test]
+fn several_sessions_work_on_one_branch() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
+    for slot in [0, 1] {
+        t.branch(slot, "x", Start(TransactionId(8)), 1);
+        t.send_in(slot, 8, "out", &format!("m{slot}"), Persistent);
+    }
+    t.branch(0, "x", End, 2);
+    t.events();
+    t.branch(0, "x", Prepare, 3);
+    assert!(t.events().starts_with("0 refused 3 Branch(Protocol)"));
+    t.branch(1, "x", End, 2);
+    // The first goes on, as after a suspension.
+    t.branch(0, "x", Start(TransactionId(9)), 4);
+    t.send_in(0, 9, "out", "more", Persistent);
+    t.branch(0, "x", End, 5);
+    t.branch(0, "x", Prepare, 6);
+    t.branch(1, "x", Commit, 7);
+    t.flush();
+    assert_eq!(t.bodies("out"), "m0 m1 more");
+}
+
+#[test]
+fn the_loss_of_a_session_undoes_all_of_what_is_not_prepared() {
+    let mut t = Bench::new();
+    worked(&mut t);
+    t.connect(1);
+    t.branch(1, "x", Start(TransactionId(1)), 1);
+    t.send_in(1, 1, "out", "c", Persistent);
+    t.disconnect(0);
+    t.events();
+    assert_eq!(counts(&t), "1/0/1/0 0/0/0/0");
+    t.send_in(1, 1, "out", "d", Persistent);
+    t.branch(1, "x", Prepare, 2);
+    t.branch(1, "x", Rollback, 3);
+    let events = t.events();
+    let lines: Vec<&str> = events.lines().collect();
+    assert!(lines[0].starts_with("1 refused Unknown"), "{events}");
+    assert!(lines[1].starts_with("1 refused 2 Branch(RolledBack)") && lines[2] == "1 confirmed 3", "{events}");
+}
+
+#[test]
+fn one_phase_does_both_at_once() {
+    let mut t = Bench::new();
+    worked(&mut t);
+    t.branch(0, "x", CommitOnePhase, 3);
+    assert_eq!(t.events(), "");
+    t.flush();
+    assert_eq!(t.events(), "0 confirmed 3");
+    assert_eq!(counts(&t), "0/0/1/1 1/0/1/0");
+    t.restart();
+    t.connect(0);
+    t.branch(0, "x", CommitOnePhase, 4);
+    assert_eq!(t.events(), "0 confirmed 4");
+    assert_eq!(counts(&t), "0/0/0/0 1/0/0/0");
+}
+
+#[test]
+fn what_a_person_decided_is_told_until_it_is_forgotten() {
+    for (action, other, kind) in
+        [(HeuristicCommit, Rollback, "HeuristicallyCommitted"), (HeuristicRollback, Commit, "HeuristicallyRolledBack")]
+    {
+        let mut t = prepared();
+        t.branch(0, "x", action, 4);
+        t.flush();
+        assert_eq!(t.events(), "0 confirmed 4");
+        for _ in 0..2 {
+            t.restart();
+            assert_eq!(in_doubt(&mut t), "[x]");
+        }
+        t.connect(0);
+        t.branch(0, "x", other, 5);
+        t.branch(0, "x", action, 6);
+        let events = t.events();
+        assert!(events.starts_with(&format!("0 refused 5 Branch({kind})")), "{events}");
+        assert!(events.ends_with("0 confirmed 6"), "{events}");
+        let expected = if action == HeuristicCommit { "0/0/0/0 1/0/0/0" } else { "1/0/0/0" };
+        assert!(counts_of(&t).starts_with(expected), "{}", counts_of(&t));
+        t.branch(0, "x", Forget, 7);
+        t.flush();
+        assert_eq!(t.events(), "0 confirmed 7");
+        t.restart();
+        assert_eq!(in_doubt(&mut t), "[]");
+        t.connect(0);
+        t.branch(0, "x", Forget, 8);
+        assert!(t.events().starts_with("0 refused 8 Branch(Unknown)"));
+    }
+}
+
+fn counts_of(t: &Bench) -> String {
+    if t.has("out") { counts(t) } else { t.counts("in") }
+}
+
+#[test]
+fn decisions_need_a_prepared_branch() {
+    let mut t = Bench::new();
+    worked(&mut t);
+    for (number, action) in [Commit, HeuristicCommit, HeuristicRollback, Forget].into_iter().enumerate() {
+        t.branch(0, "x", action, number as u64);
+        assert!(t.events().contains("Branch(Protocol)"));
+    }
+    t.branch(0, "x", Prepare, 5);
+    t.branch(0, "x", Prepare, 6);
+    t.branch(0, "x", CommitOnePhase, 7);
+    t.branch(0, "x", Start(TransactionId(4)), 8);
+    t.branch(0, "x", End, 9);
+    t.flush();
+    let events = t.events();
+    let lines: Vec<&str> = events.lines().collect();
+    assert_eq!(lines[..2], ["0 prepared 5 Prepared", "0 prepared 6 Prepared"]);
+    assert!(lines[2..].iter().all(|line| line.contains("Branch(Protocol)")) && lines.len() == 5, "{events}");
+}
+
+#[test]
+fn the_work_of_a_branch_is_not_ended_as_a_local_transaction() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.branch(0, "x", Start(TransactionId(1)), 1);
+    t.send_in(0, 1, "out", "b", Persistent);
+    t.commit(0, 1, token(2));
+    t.ask(0, Request::Rollback { transaction: TransactionId(1), confirm: token(3) });
+    let events = t.events();
+    assert!(events.contains("refused 2 Denied") && events.contains("refused 3 Denied"), "{events}");
+}
+
+#[test]
+fn a_branch_that_cannot_happen_is_rolled_back_when_it_is_prepared() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
+    t.temporary(1, "temp-queue://one.1");
+    t.events();
+    t.branch(0, "x", Start(TransactionId(1)), 1);
+    t.send_in(0, 1, "temp-queue://one.1", "c", NonPersistent);
+    t.branch(0, "x", End, 2);
+    t.disconnect(1);
+    t.events();
+    t.branch(0, "x", Prepare, 3);
+    assert!(t.events().starts_with("0 refused 3 Branch(RolledBack)"));
+    t.branch(0, "x", Rollback, 4);
+    assert_eq!(t.events(), "0 confirmed 4");
+}
+
+#[test]
+fn a_prepared_branch_commits_though_a_place_is_gone_or_the_broker_is_full() {
+    let mut t = Bench::with(Settings { destinations_max: 1, ..Settings::default() });
+    t.connect(0);
+    t.connect(1);
+    t.temporary(1, "temp-queue://one.1");
+    t.branch(0, "x", Start(TransactionId(1)), 1);
+    t.send_in(0, 1, "temp-queue://one.1", "c", NonPersistent);
+    t.branch(0, "x", End, 2);
+    t.branch(0, "x", Prepare, 3);
+    t.flush();
+    t.disconnect(1);
+    t.branch(0, "x", Commit, 4);
+    t.flush();
+    assert!(t.events().ends_with("0 prepared 3 Prepared\n0 confirmed 4"));
+}
+
+#[test]
+fn a_commit_that_finds_no_room_can_be_asked_for_again() {
+    let mut t = prepared();
+    t.short_of_space = true;
+    t.send_durably(0, "other", "m", None);
+    t.journal.flush_lazy();
+    t.flush();
+    t.branch(0, "x", Commit, 4);
+    assert!(t.events().starts_with("0 refused 4 Branch(Retry)"));
+    assert_eq!(in_doubt(&mut t), "[x]");
+    t.short_of_space = false;
+    t.journal.flush_lazy();
+    t.flush();
+    t.branch(0, "x", Commit, 5);
+    t.flush();
+    assert_eq!(t.events(), "0 confirmed 5");
+}
+
+#[test]
+fn a_failing_journal_leaves_the_branch_prepared() {
+    let mut t = prepared();
+    t.branch(0, "x", Commit, 4);
+    t.broker.store_failed(t.now, &mut t.out);
+    t.branch(0, "x", Commit, 5);
+    t.ask(0, Request::Recover { token: Token(6) });
+    let events = t.events();
+    assert_eq!(events.lines().filter(|line| line.contains("StoreFailed")).count(), 3, "{events}");
+    // Nobody learned of it, and a consumer of what it would have sent gets nothing.
+    t.subscribe(0, 2, "out");
+    assert_eq!(t.events(), "");
+    t.restart();
+    assert_eq!(in_doubt(&mut t), "[x]");
+    let mut t = prepared();
+    t.broker.store_failed(t.now, &mut t.out);
+    t.branch(0, "x", Commit, 5);
+    t.branch(0, "x", Rollback, 6);
+    let events = t.events();
+    assert_eq!(events.lines().filter(|line| line.contains("Branch(Retry)")).count(), 2, "{events}");
+}
+
+#[test]
+fn locked_messages_do_not_expire_and_poisoned_ones_are_buried_after_a_restart() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.subscribe(0, 1, "in");
+    let expiration = ferrymq_model::WallTime(t.now.wall.0 + 1000);
+    for body in ["a", "b"] {
+        t.send_as(0, "in", body, None, |m| {
+            m.header.mode = Persistent;
+            m.header.expiration = Some(expiration);
+        });
+    }
+    t.flush();
+    t.branch(0, "x", Start(TransactionId(1)), 1);
+    t.settle_in(0, 1, Deliveries::One(DeliveryId(1)), Settlement::Consumed, Some(1), None);
+    t.settle_in(0, 1, Deliveries::One(DeliveryId(2)), Settlement::Poisoned("bad".into()), Some(1), None);
+    t.branch(0, "x", End, 2);
+    t.branch(0, "x", Prepare, 3);
+    t.flush();
+    t.tick(5000);
+    t.flush();
+    assert_eq!(t.counts("in"), "2/2/2/0");
+    t.restart();
+    t.tick(5000);
+    t.flush();
+    assert_eq!(t.counts("in"), "2/2/0/0");
+    t.connect(0);
+    t.branch(0, "x", Commit, 4);
+    t.flush();
+    assert_eq!(t.counts("in"), "0/0/0/2");
+    assert_eq!(t.bodies("ActiveMQ.DLQ"), "b");
+}
+
+#[test]
+fn a_branch_skips_what_was_sent_before_and_counts_when_it_commits() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.counted_producer(0, 1, "p", "q");
+    t.send_counted(0, (1, "p", 1), "q", None, None);
+    t.branch(0, "x", Start(TransactionId(1)), 1);
+    t.send_counted(0, (1, "p", 1), "q", Some(1), None);
+    t.send_counted(0, (1, "p", 2), "q", Some(1), None);
+    t.branch(0, "x", End, 2);
+    t.branch(0, "x", Prepare, 3);
+    t.flush();
+    t.restart();
+    t.connect(0);
+    t.branch(0, "x", Commit, 4);
+    t.flush();
+    t.restart();
+    t.connect(0);
+    t.counted_producer(0, 1, "p", "q");
+    t.send_counted(0, (1, "p", 2), "q", None, token(5));
+    t.send_counted(0, (1, "p", 3), "q", None, token(6));
+    t.flush();
+    assert_eq!(t.events(), "0 confirmed 5\n0 confirmed 6");
+    assert_eq!(t.bodies("q"), "p1 p2 p3");
+}
+
+#[test]
+fn a_durable_subscription_that_is_deleted_takes_its_locked_messages_along() {
+    let mut t = Bench::new();
+    t.connect_as(0, Some("c"));
+    t.subscribe_as(0, 1, "topic://t", |s| s.mode = ferrymq_model::request::SubscribeMode::Durable("d".into()));
+    t.send_durably(0, "topic://t", "a", None);
+    t.flush();
+    t.branch(0, "x", Start(TransactionId(1)), 1);
+    t.settle_in(0, 1, Deliveries::One(DeliveryId(1)), Settlement::Consumed, Some(1), None);
+    t.branch(0, "x", End, 2);
+    t.branch(0, "x", Prepare, 3);
+    t.flush();
+    t.restart();
+    t.connect_as(0, Some("c"));
+    t.ask(0, Request::DeleteDurable { name: "d".into(), confirm: token(4) });
+    t.flush();
+    assert_eq!(t.events(), "0 confirmed 4");
+    t.restart();
+    assert_eq!(in_doubt(&mut t), "[x]");
+    t.connect(0);
+    t.branch(0, "x", Commit, 5);
+    t.flush();
+    assert_eq!(t.events(), "0 confirmed 5");
+}
+
+#[test]
+fn an_in_doubt_branch_holds_its_segment_and_a_decided_one_does_not() {
+    let mut t = prepared();
+    let start = t.journal.footprint().1;
+    // Restarts write new segments; what is prepared keeps its own.
+    for _ in 0..5 {
+        t.restart();
+        t.journal.flush_lazy();
+        t.flush();
+    }
+    let held = t.journal.footprint().1;
+    assert!(held > start, "{held} segments");
+    t.connect(0);
+    t.branch(0, "x", Rollback, 4);
+    t.flush();
+    t.subscribe(0, 1, "in");
+    t.settle(0, 1, 1, Settlement::Consumed);
+    for _ in 0..3 {
+        t.journal.flush_lazy();
+        t.flush();
+        t.restart();
+    }
+    assert!(t.journal.footprint().1 <= 2, "{} segments", t.journal.footprint().1);
+}

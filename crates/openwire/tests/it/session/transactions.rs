@@ -1,0 +1,191 @@
+//! Local transactions and branches of distributed ones.
+
+use super::script::{Script, connection_id, consumer, consumer_info, delivered, message, producer_info, queue, topic};
+use bytes::Bytes;
+use ferrymq_model::event::Vote;
+use ferrymq_model::{BranchError, DestinationKind, Event, RefusalKind, Token, Xid};
+use ferrymq_openwire::codec::message_ack::MessageAck;
+use ferrymq_openwire::codec::transaction::{LocalTransactionId, TransactionId, TransactionInfo, XaTransactionId};
+use std::sync::Arc;
+
+const BEGIN: i8 = 0;
+const PREPARE: i8 = 1;
+const COMMIT_ONE_PHASE: i8 = 2;
+const COMMIT: i8 = 3;
+const ROLLBACK: i8 = 4;
+const RECOVER: i8 = 5;
+const FORGET: i8 = 6;
+const END: i8 = 7;
+
+fn local(value: i64) -> TransactionId {
+    TransactionId::Local(LocalTransactionId { value, connection_id: Some(connection_id()) })
+}
+
+fn xa(global: &'static [u8]) -> TransactionId {
+    TransactionId::Xa(XaTransactionId {
+        format_id: 1,
+        global_transaction_id: Some(Bytes::from_static(global)),
+        branch_qualifier: Some(Bytes::from_static(b"b")),
+    })
+}
+
+fn info(command_id: i32, transaction: Option<TransactionId>, kind: i8) -> TransactionInfo {
+    TransactionInfo {
+        command_id,
+        response_required: true,
+        connection_id: Some(connection_id()),
+        transaction_id: transaction,
+        kind,
+    }
+}
+
+fn ack(transaction: TransactionId, last: i64, message_count: i32) -> MessageAck {
+    MessageAck {
+        consumer_id: Some(consumer(1)),
+        transaction_id: Some(transaction),
+        ack_type: 2,
+        last_message_id: Some(delivered(last)),
+        message_count,
+        ..MessageAck::default()
+    }
+}
+
+#[test]
+fn a_local_transaction_sends_and_acknowledges() {
+    let mut script = Script::open("transaction");
+    script.client(producer_info(2, 1, Some(queue("D"))));
+    script.client(consumer_info(3, 1, queue("D"), 10));
+    for number in 1..=3 {
+        script.deliver(0, number, DestinationKind::Queue);
+    }
+    script.client(TransactionInfo { response_required: false, ..info(4, Some(local(1)), BEGIN) });
+    script.client(info(5, Some(local(1)), BEGIN));
+    let mut sent = message(6, 1, queue("D"));
+    sent.fields.response_required = false;
+    sent.fields.transaction_id = Some(local(1));
+    script.client(sent);
+    script.client(ack(local(1), 2, 2));
+    script.note("rolled back: what it acknowledged is acknowledged again");
+    script.client(info(7, Some(local(1)), ROLLBACK));
+    script.confirm(3);
+    script.client(info(8, Some(local(2)), BEGIN));
+    script.client(ack(local(2), 2, 2));
+    script.client(ack(local(2), 3, 1));
+    script.client(info(9, Some(local(2)), END));
+    script.client(info(10, Some(local(2)), COMMIT_ONE_PHASE));
+    script.confirm(5);
+    script.note("committed: nothing is left to acknowledge");
+    script.client(info(11, Some(local(3)), BEGIN));
+    script.client(ack(local(3), 3, 1));
+    script.finish();
+}
+
+#[test]
+fn a_commit_that_is_refused_and_one_that_nobody_knows() {
+    let mut script = Script::open("transaction-refused");
+    script.client(info(2, Some(local(1)), BEGIN));
+    script.confirm(1);
+    script.client(info(3, Some(local(1)), COMMIT_ONE_PHASE));
+    script.refuse(Some(2), RefusalKind::LimitReached, "the queue is full");
+    script.note("asked again after a failure");
+    script.client(info(4, Some(local(7)), COMMIT_ONE_PHASE));
+    script.confirm(3);
+    script.client(info(5, Some(local(8)), COMMIT_ONE_PHASE));
+    script.refuse(Some(4), RefusalKind::Unknown, "not known");
+    script.client(info(6, Some(local(9)), ROLLBACK));
+    script.client(info(7, Some(local(9)), PREPARE));
+    script.client(info(8, None, COMMIT));
+    script.client(info(9, Some(local(9)), 8));
+    script.finish();
+}
+
+#[test]
+fn what_misses_a_message_is_not_committed() {
+    let mut script = Script::open("transaction-doomed");
+    script.client(producer_info(2, 1, Some(queue("D"))));
+    script.confirm(1);
+    script.client(info(3, Some(local(1)), BEGIN));
+    script.confirm(2);
+    let mut sent = message(4, 1, queue("D"));
+    sent.fields.response_required = false;
+    sent.fields.transaction_id = Some(local(1));
+    script.client(sent);
+    script.refuse(None, RefusalKind::LimitReached, "the transaction is too large");
+    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn topics_are_counted_in_transactions_too() {
+    let mut script = Script::open("transaction-topic");
+    script.client(consumer_info(2, 1, topic("D"), 10));
+    script.confirm(1);
+    for number in 1..=4 {
+        script.deliver(0, number, DestinationKind::Topic);
+    }
+    script.client(info(3, Some(local(1)), BEGIN));
+    script.client(ack(local(1), 2, 2));
+    script.client(info(4, Some(local(1)), ROLLBACK));
+    script.client(info(5, Some(local(2)), BEGIN));
+    script.client(ack(local(2), 3, 3));
+    script.finish();
+}
+
+#[test]
+fn a_branch_of_a_distributed_transaction() {
+    let mut script = Script::open("xa");
+    script.client(producer_info(2, 1, Some(queue("D"))));
+    script.confirm(1);
+    script.client(TransactionInfo { response_required: false, ..info(3, Some(xa(b"g")), BEGIN) });
+    script.confirm(2);
+    let mut sent = message(4, 1, queue("D"));
+    sent.fields.response_required = false;
+    sent.fields.transaction_id = Some(xa(b"g"));
+    script.client(sent);
+    script.client(info(5, Some(xa(b"g")), END));
+    script.confirm(3);
+    script.client(info(6, Some(xa(b"g")), PREPARE));
+    script.event(Event::Prepared { token: Token(4), vote: Vote::Prepared });
+    script.client(info(7, Some(xa(b"g")), COMMIT));
+    script.confirm(5);
+    script.note("nothing to do");
+    script.client(info(8, Some(xa(b"r")), BEGIN));
+    script.confirm(6);
+    script.client(info(9, Some(xa(b"r")), PREPARE));
+    script.event(Event::Prepared { token: Token(7), vote: Vote::ReadOnly });
+    script.note("in doubt");
+    script.client(info(10, None, RECOVER));
+    let xid = Xid { format: 1, global: Box::from(*b"g"), branch: Box::from(*b"b") };
+    script.event(Event::InDoubt { token: Token(8), xids: vec![Arc::new(xid)] });
+    script.client(info(11, Some(xa(b"x")), ROLLBACK));
+    script.refuse(Some(9), RefusalKind::Branch(BranchError::Unknown), "branch is not known");
+    script.client(info(12, Some(xa(b"x")), FORGET));
+    script.confirm(10);
+    script.client(info(13, Some(xa(b"x")), COMMIT_ONE_PHASE));
+    script.refuse(Some(11), RefusalKind::Branch(BranchError::HeuristicallyRolledBack), "a person rolled it back");
+    script.finish();
+}
+
+#[test]
+fn a_branch_that_ended_takes_nothing_until_it_begins_again() {
+    let mut script = Script::open("xa-again");
+    script.client(consumer_info(2, 1, queue("D"), 10));
+    script.confirm(1);
+    script.deliver(0, 1, DestinationKind::Queue);
+    script.client(info(3, Some(xa(b"g")), BEGIN));
+    script.client(info(4, Some(xa(b"g")), BEGIN));
+    script.client(info(5, Some(xa(b"g")), END));
+    script.client(MessageAck { command_id: 6, response_required: true, ..ack(xa(b"g"), 1, 1) });
+    script.client(info(7, Some(xa(b"g")), BEGIN));
+    script.client(ack(xa(b"g"), 1, 1));
+    script.client(info(8, Some(xa(b"g")), END));
+    script.client(info(9, Some(xa(b"g")), ROLLBACK));
+    for token in 2..=6 {
+        script.confirm(token);
+    }
+    script.note("it may be acknowledged again");
+    script.client(MessageAck { transaction_id: None, ..ack(xa(b"g"), 1, 1) });
+    script.note("a name that is too long");
+    script.client(info(10, Some(xa(&[7; 65])), BEGIN));
+    script.finish();
+}
