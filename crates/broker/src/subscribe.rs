@@ -36,27 +36,16 @@ impl Broker {
     }
 
     fn try_subscribe(&mut self, session: SessionId, subscribe: Subscribe, step: &mut Step<'_>) -> Result<u32, Refusal> {
-        let state = self.asking(session);
-        if state.subscriptions.contains_key(&subscribe.subscription.0) {
-            let text = format!("subscription {} exists", subscribe.subscription.0);
-            return Err(refusal(RefusalKind::Duplicate, text));
-        }
-        if state.subscriptions.len() >= SUBSCRIPTIONS_PER_SESSION_MAX {
-            let text = format!("a session has at most {SUBSCRIPTIONS_PER_SESSION_MAX} subscriptions");
-            return Err(refusal(RefusalKind::LimitReached, text));
-        }
-        check_address(&subscribe.address)?;
-        self.check_leaves(session, &subscribe)?;
+        self.check_subscribe(session, &subscribe)?;
         let selector = parse_selector(subscribe.selector.as_deref(), subscribe.selector_converts_text)?;
+        let selected = selector.clone();
         let durable = match &subscribe.mode {
-            SubscribeMode::Durable(name) => {
-                Some(self.open_durable(session, name, &subscribe, selector.clone(), step)?)
-            }
+            SubscribeMode::Durable(name) => Some(self.open_durable(session, name, &subscribe, selected, step)?),
             SubscribeMode::Shared(name) => {
-                Some(self.open_shared(session, (name, false), &subscribe, selector.clone(), step)?)
+                Some(self.open_shared(session, (name, false), &subscribe, selected, step)?)
             }
             SubscribeMode::SharedDurable(name) => {
-                Some(self.open_shared(session, (name, true), &subscribe, selector.clone(), step)?)
+                Some(self.open_shared(session, (name, true), &subscribe, selected, step)?)
             }
             SubscribeMode::Consume | SubscribeMode::Browse => None,
         };
@@ -115,6 +104,21 @@ impl Broker {
             }
         }
         Ok(index)
+    }
+
+    /// Whether a session may have one more subscription, and this one.
+    fn check_subscribe(&mut self, session: SessionId, subscribe: &Subscribe) -> Result<(), Refusal> {
+        let state = self.asking(session);
+        if state.subscriptions.contains_key(&subscribe.subscription.0) {
+            let text = format!("subscription {} exists", subscribe.subscription.0);
+            return Err(refusal(RefusalKind::Duplicate, text));
+        }
+        if state.subscriptions.len() >= SUBSCRIPTIONS_PER_SESSION_MAX {
+            let text = format!("a session has at most {SUBSCRIPTIONS_PER_SESSION_MAX} subscriptions");
+            return Err(refusal(RefusalKind::LimitReached, text));
+        }
+        check_address(&subscribe.address)?;
+        self.check_leaves(session, subscribe)
     }
 
     /// Whether a session may listen at every leaf in this mode.
