@@ -38,24 +38,7 @@ impl Broker {
     fn try_subscribe(&mut self, session: SessionId, subscribe: Subscribe, step: &mut Step<'_>) -> Result<u32, Refusal> {
         self.check_subscribe(session, &subscribe)?;
         let selector = parse_selector(subscribe.selector.as_deref(), subscribe.selector_converts_text)?;
-        let selected = selector.clone();
-        let durable = match &subscribe.mode {
-            SubscribeMode::Durable(name) => Some(self.open_durable(session, name, &subscribe, selected, step)?),
-            SubscribeMode::Shared(name) => {
-                Some(self.open_shared(session, (name, false), &subscribe, selected, step)?)
-            }
-            SubscribeMode::SharedDurable(name) => {
-                Some(self.open_shared(session, (name, true), &subscribe, selected, step)?)
-            }
-            SubscribeMode::Consume | SubscribeMode::Browse => None,
-        };
-        if durable.is_none() {
-            for leaf in &subscribe.address.leaves {
-                if !leaf.is_pattern() || (subscribe.mode == SubscribeMode::Consume && self.is_group_of_many(leaf)) {
-                    self.find_or_make(leaf)?;
-                }
-            }
-        }
+        let durable = self.open_store(session, &subscribe, selector.as_ref(), step)?;
         let pending_limit = subscribe.pending_limit.unwrap_or(self.settings.pending_limit);
         let id = subscribe.subscription;
         let connection = Arc::clone(&self.asking(session).connection.name);
@@ -119,6 +102,36 @@ impl Broker {
         }
         check_address(&subscribe.address)?;
         self.check_leaves(session, subscribe)
+    }
+
+    /// The store that a subscription takes from, if it has one of its own; else makes what it listens to.
+    fn open_store(
+        &mut self,
+        session: SessionId,
+        subscribe: &Subscribe,
+        selector: Option<&Selector>,
+        step: &mut Step<'_>,
+    ) -> Result<Option<u32>, Refusal> {
+        let durable = match &subscribe.mode {
+            SubscribeMode::Durable(name) => {
+                Some(self.open_durable(session, name, subscribe, selector.cloned(), step)?)
+            }
+            SubscribeMode::Shared(name) => {
+                Some(self.open_shared(session, (name, false), subscribe, selector.cloned(), step)?)
+            }
+            SubscribeMode::SharedDurable(name) => {
+                Some(self.open_shared(session, (name, true), subscribe, selector.cloned(), step)?)
+            }
+            SubscribeMode::Consume | SubscribeMode::Browse => None,
+        };
+        if durable.is_none() {
+            for leaf in &subscribe.address.leaves {
+                if !leaf.is_pattern() || (subscribe.mode == SubscribeMode::Consume && self.is_group_of_many(leaf)) {
+                    self.find_or_make(leaf)?;
+                }
+            }
+        }
+        Ok(durable)
     }
 
     /// Whether a session may listen at every leaf in this mode.

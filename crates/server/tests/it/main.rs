@@ -8,6 +8,7 @@ mod client;
 mod control;
 mod flow;
 mod limits;
+mod openwire;
 mod restart;
 mod stomp;
 mod websocket;

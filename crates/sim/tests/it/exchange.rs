@@ -80,8 +80,11 @@ fn sit_stomp(table: &mut Table, frames: &str) -> usize {
     seat
 }
 
+/// Headers and body.
+type Shown = (Vec<(String, String)>, Vec<u8>);
+
 /// The MESSAGE frames of a STOMP client: every header that tells of the message, and the body.
-fn frames(table: &mut Table, seat: usize) -> Vec<(Vec<(String, String)>, Vec<u8>)> {
+fn frames(table: &mut Table, seat: usize) -> Vec<Shown> {
     let mut input = table.take(seat);
     let mut parser = stomp::ServerFrames::default();
     let mut frames = Vec::new();
