@@ -68,7 +68,7 @@ impl Broker {
 
     fn is_subscribed(&self, place: Place) -> bool {
         match place {
-            Place::Queue(queue) => !self.queues[queue].consumers.is_empty(),
+            Place::Queue(queue) => !self.queues[queue].consumers.is_empty() || self.is_locked(queue),
             Place::Topic(topic) => {
                 !self.topics[topic].subscribers.is_empty() || !self.topics[topic].durables.is_empty()
             }
