@@ -196,11 +196,9 @@ impl Broker {
             }
             Request::RemoveProducer { producer } => self.remove_producer(session, producer, step),
             Request::Send { producer, message, transaction: None, confirm } => {
-                let message = self.signed(session, message);
                 self.send(session, producer, message, confirm, step);
             }
             Request::Send { producer, message, transaction: Some(transaction), confirm } => {
-                let message = self.signed(session, message);
                 self.hold_send(session, producer, message, transaction, confirm, step);
             }
             Request::Subscribe(subscribe) => self.subscribe(session, *subscribe, step),

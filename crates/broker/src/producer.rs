@@ -128,6 +128,7 @@ impl Broker {
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
+        let message = self.signed(session, message);
         let version = self.routes_version;
         let Some(known) = self.asking(session).producers.get(&producer.0) else {
             let refusal = refusal(RefusalKind::Unknown, format!("producer {} is not known", producer.0));
@@ -176,6 +177,17 @@ impl Broker {
                 self.check_full(session, &route, step);
                 self.confirm(session, confirm, step);
             }
+        }
+    }
+
+    /// Resolves a producer's address again if destinations came or went since.
+    pub(crate) fn refresh_route(&mut self, session: SessionId, producer: ProducerId) {
+        let version = self.routes_version;
+        if let Some(known) = self.asking(session).producers.get(&producer.0)
+            && known.resolved_at != version
+        {
+            let address = Arc::clone(&known.address);
+            self.resolve_producer(session, producer, &address);
         }
     }
 

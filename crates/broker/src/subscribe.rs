@@ -36,37 +36,9 @@ impl Broker {
     }
 
     fn try_subscribe(&mut self, session: SessionId, subscribe: Subscribe, step: &mut Step<'_>) -> Result<u32, Refusal> {
-        let state = self.asking(session);
-        if state.subscriptions.contains_key(&subscribe.subscription.0) {
-            let text = format!("subscription {} exists", subscribe.subscription.0);
-            return Err(refusal(RefusalKind::Duplicate, text));
-        }
-        if state.subscriptions.len() >= SUBSCRIPTIONS_PER_SESSION_MAX {
-            let text = format!("a session has at most {SUBSCRIPTIONS_PER_SESSION_MAX} subscriptions");
-            return Err(refusal(RefusalKind::LimitReached, text));
-        }
-        check_address(&subscribe.address)?;
-        self.check_leaves(session, &subscribe)?;
+        self.check_subscribe(session, &subscribe)?;
         let selector = parse_selector(subscribe.selector.as_deref(), subscribe.selector_converts_text)?;
-        let durable = match &subscribe.mode {
-            SubscribeMode::Durable(name) => {
-                Some(self.open_durable(session, name, &subscribe, selector.clone(), step)?)
-            }
-            SubscribeMode::Shared(name) => {
-                Some(self.open_shared(session, (name, false), &subscribe, selector.clone(), step)?)
-            }
-            SubscribeMode::SharedDurable(name) => {
-                Some(self.open_shared(session, (name, true), &subscribe, selector.clone(), step)?)
-            }
-            SubscribeMode::Consume | SubscribeMode::Browse => None,
-        };
-        if durable.is_none() {
-            for leaf in &subscribe.address.leaves {
-                if !leaf.is_pattern() || (subscribe.mode == SubscribeMode::Consume && self.is_group_of_many(leaf)) {
-                    self.find_or_make(leaf)?;
-                }
-            }
-        }
+        let durable = self.open_store(session, &subscribe, selector.as_ref(), step)?;
         let pending_limit = subscribe.pending_limit.unwrap_or(self.settings.pending_limit);
         let id = subscribe.subscription;
         let connection = Arc::clone(&self.asking(session).connection.name);
@@ -117,6 +89,51 @@ impl Broker {
         Ok(index)
     }
 
+    /// Whether a session may have one more subscription, and this one.
+    fn check_subscribe(&mut self, session: SessionId, subscribe: &Subscribe) -> Result<(), Refusal> {
+        let state = self.asking(session);
+        if state.subscriptions.contains_key(&subscribe.subscription.0) {
+            let text = format!("subscription {} exists", subscribe.subscription.0);
+            return Err(refusal(RefusalKind::Duplicate, text));
+        }
+        if state.subscriptions.len() >= SUBSCRIPTIONS_PER_SESSION_MAX {
+            let text = format!("a session has at most {SUBSCRIPTIONS_PER_SESSION_MAX} subscriptions");
+            return Err(refusal(RefusalKind::LimitReached, text));
+        }
+        check_address(&subscribe.address)?;
+        self.check_leaves(session, subscribe)
+    }
+
+    /// The store that a subscription takes from, if it has one of its own; else makes what it listens to.
+    fn open_store(
+        &mut self,
+        session: SessionId,
+        subscribe: &Subscribe,
+        selector: Option<&Selector>,
+        step: &mut Step<'_>,
+    ) -> Result<Option<u32>, Refusal> {
+        let durable = match &subscribe.mode {
+            SubscribeMode::Durable(name) => {
+                Some(self.open_durable(session, name, subscribe, selector.cloned(), step)?)
+            }
+            SubscribeMode::Shared(name) => {
+                Some(self.open_shared(session, (name, false), subscribe, selector.cloned(), step)?)
+            }
+            SubscribeMode::SharedDurable(name) => {
+                Some(self.open_shared(session, (name, true), subscribe, selector.cloned(), step)?)
+            }
+            SubscribeMode::Consume | SubscribeMode::Browse => None,
+        };
+        if durable.is_none() {
+            for leaf in &subscribe.address.leaves {
+                if !leaf.is_pattern() || (subscribe.mode == SubscribeMode::Consume && self.is_group_of_many(leaf)) {
+                    self.find_or_make(leaf)?;
+                }
+            }
+        }
+        Ok(durable)
+    }
+
     /// Whether a session may listen at every leaf in this mode.
     fn check_leaves(&self, session: SessionId, subscribe: &Subscribe) -> Result<(), Refusal> {
         for leaf in &subscribe.address.leaves {
@@ -160,9 +177,9 @@ impl Broker {
                 let mut queues = Vec::new();
                 for place in self.places_of(address.leaves.iter().map(|leaf| &**leaf)) {
                     if let Place::Queue(queue) = place
-                        && !queues.contains(&(queue, self.queues[queue].next_sequence))
+                        && !queues.contains(&(self.queues.key(queue), self.queues[queue].next_sequence))
                     {
-                        queues.push((queue, self.queues[queue].next_sequence));
+                        queues.push((self.queues.key(queue), self.queues[queue].next_sequence));
                     }
                 }
                 self.subscriptions[index].browse = Some(Box::new(Browse::new(queues)));

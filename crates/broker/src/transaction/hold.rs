@@ -95,6 +95,8 @@ impl Broker {
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
+        let message = self.signed(session, message);
+        self.refresh_route(session, producer);
         match self.try_hold_send(session, producer, message, transaction, step) {
             Err(refusal) => self.refuse(session, confirm, refusal, step),
             Ok(held) => {

@@ -49,3 +49,21 @@ fn its_subscriptions_end_with_it() {
     assert_eq!(t.events(), "0 refused Unknown: subscription 1 is not known");
     assert_eq!(t.counts("q"), "1/0/1/0");
 }
+
+#[test]
+fn a_transaction_is_told_at_once_that_it_was_deleted() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
+    t.temporary(0, "temp-queue://0.1");
+    t.producer(1, 1, "temp-queue://0.1");
+    t.ask(0, Request::DeleteTemporary { destination: destination("temp-queue://0.1"), confirm: None });
+    t.begin(1, 5);
+    let (producer, transaction) = (ferrymq_model::ProducerId(1), Some(ferrymq_model::TransactionId(5)));
+    let message = t.message("temp-queue://0.1", "a").into();
+    t.ask(1, Request::Send { producer, message, transaction, confirm: token(3) });
+    let refused = "1 refused 3 InvalidDestination: Cannot publish to a deleted Destination: temp-queue://0.1";
+    assert_eq!(t.events(), refused);
+    t.commit(1, 5, token(4));
+    assert_eq!(t.events(), "1 confirmed 4");
+}
