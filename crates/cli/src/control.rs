@@ -23,10 +23,10 @@ const SOCKET: &str = "control.sock";
 #[derive(Args, Debug)]
 pub(crate) struct ControlArgs {
     /// The data directory of the broker; instead of what the configuration says
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
     /// The configuration file; without it ./ferrymq.toml where it exists, else the defaults
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
 

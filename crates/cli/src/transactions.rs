@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     control: ControlArgs,
     /// Print as JSON
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
     decision: Option<Decision>,

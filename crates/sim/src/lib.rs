@@ -20,6 +20,7 @@ pub mod content;
 pub mod disk;
 pub mod enumerate;
 pub mod fuzz;
+pub mod managed;
 pub mod oracle;
 pub mod planted;
 pub mod random;

@@ -65,6 +65,19 @@ impl Broker {
         rows
     }
 
+    /// Whether prepared branches hold messages of a queue.
+    pub(crate) fn is_locked(&self, queue: u32) -> bool {
+        if self.queues[queue].in_flight == 0 {
+            return false;
+        }
+        let mut held = self.branches.prepared.values().flat_map(|branch| &branch.work).flat_map(|w| &w.settlements);
+        held.any(|held| {
+            let Some(index) = self.subscriptions.find(held.subscription) else { return false };
+            let mut unsettled = self.subscriptions[index].unsettled.iter();
+            unsettled.any(|it| it.source == Source::Queue(queue) && it.status == Status::Held(held.number))
+        })
+    }
+
     /// Deliveries that a settlement holds.
     fn count_held(&self, held: &HeldSettlement) -> u64 {
         let Some(index) = self.subscriptions.find(held.subscription) else { return 0 };

@@ -503,3 +503,19 @@ fn an_in_doubt_branch_holds_its_segment_and_a_decided_one_does_not() {
     }
     assert!(t.journal.footprint().1 <= 2, "{} segments", t.journal.footprint().1);
 }
+
+#[test]
+fn a_queue_with_locked_messages_is_not_deleted() {
+    let mut t = prepared();
+    t.restart();
+    t.connect(0);
+    let delete =
+        |number| Request::DeleteDestination { destination: crate::driver::destination("in"), confirm: token(number) };
+    t.ask(0, delete(1));
+    assert!(t.events().starts_with("0 refused 1 DurableInUse"));
+    t.branch(0, "x", Commit, 2);
+    t.flush();
+    t.ask(0, delete(3));
+    t.flush();
+    assert_eq!(t.events(), "0 confirmed 2\n0 confirmed 3");
+}

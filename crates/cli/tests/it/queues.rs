@@ -39,3 +39,17 @@ fn without_a_broker_the_directory_is_named() {
         assert!(sentence.starts_with("ferrymq: no broker answers on ") && sentence.contains(data), "{sentence}");
     }
 }
+
+#[test]
+fn transactions_in_doubt_are_listed_and_only_known_ones_decided() {
+    let broker = Broker::start();
+    assert_eq!(broker.control(&["transactions"]).text(), "branch  state  age  sends  settlements\n");
+    assert_eq!(broker.control(&["transactions", "--json"]).json(), serde_json::json!([]));
+    let xid = "XID:[7,globalId=00a1,branchId=01]";
+    for action in ["commit", "rollback", "forget"] {
+        let sentence = broker.control(&["transactions", action, xid]).sentence(1);
+        assert_eq!(sentence, format!("ferrymq: the broker refuses: branch {xid} is not known\n"));
+    }
+    let sentence = broker.control(&["transactions", "commit", "XID:[7]"]).sentence(1);
+    assert!(sentence.contains("does not name a branch"), "{sentence}");
+}

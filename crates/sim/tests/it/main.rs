@@ -7,5 +7,6 @@ mod fuzz;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod hostile;
 mod killed_then_cut;
+mod managed;
 mod planted;
 mod seeds;
