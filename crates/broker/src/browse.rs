@@ -2,6 +2,7 @@
 
 use crate::broker::{Broker, Step};
 use crate::queue::{BANDS, EntryState, Item};
+use crate::slab::Key;
 use crate::subscription::Source;
 use ferrymq_model::Event;
 use ferrymq_storage::Lsn;
@@ -11,7 +12,7 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(crate) struct Browse {
     /// Queues still to read, each with the first sequence that came after the snapshot.
-    queues: VecDeque<(u32, u64)>,
+    queues: VecDeque<(Key, u64)>,
     /// The band being read,
     band: usize,
     /// and the last sequence read in it.
@@ -22,8 +23,14 @@ pub(crate) struct Browse {
 
 impl Browse {
     /// A browser of these queues.
-    pub(crate) fn new(queues: Vec<(u32, u64)>) -> Self {
+    pub(crate) fn new(queues: Vec<(Key, u64)>) -> Self {
         Self { queues: queues.into(), band: BANDS - 1, after: 0, done: false }
+    }
+
+    fn next_queue(&mut self) {
+        self.queues.pop_front();
+        self.band = BANDS - 1;
+        self.after = 0;
     }
 
     /// Whether it has seen the whole snapshot.
@@ -34,7 +41,7 @@ impl Browse {
 
 impl Browse {
     /// Takes a queue that dies out of what is still to read; tells whether it was there.
-    pub(crate) fn forget(&mut self, queue: u32) -> bool {
+    pub(crate) fn forget(&mut self, queue: Key) -> bool {
         let before = self.queues.len();
         if self.queues.front().is_some_and(|(first, _)| *first == queue) {
             (self.band, self.after) = (BANDS - 1, 0);
@@ -46,13 +53,19 @@ impl Browse {
 
 enum Seen {
     Message(Item),
-    Paged { band: usize, position: usize },
+    Paged {
+        band: usize,
+        position: usize,
+    },
+    /// As many as one step may examine, and nothing to show: it goes on with the next tick.
+    Unfinished,
     Nothing,
 }
 
 impl Broker {
     /// Shows a browser more messages, as far as its credit goes.
     pub(crate) fn browse_on(&mut self, index: u32, step: &mut Step<'_>) {
+        let mut budget = self.settings.examined_per_dispatch_max;
         loop {
             let subscription = &self.subscriptions[index];
             let Some(browse) = subscription.browse.as_deref() else { return };
@@ -70,17 +83,38 @@ impl Broker {
             if !subscription.has_credit() {
                 return;
             }
-            match self.look(index, step) {
+            let Some(queue) = self.queues.find(queue) else {
+                self.skip_queue(index);
+                continue;
+            };
+            match self.look(index, &mut budget, step) {
                 Seen::Message(item) => self.subscriptions[index].deliver(Source::Browse, item, true, false, step.out),
                 Seen::Paged { band, position } => {
                     self.fetch_from(queue, band, position, step);
-                    if !self.queues[queue].browsers.contains(&index) {
-                        self.queues[queue].browsers.push(index);
+                    return self.wake_later(queue, index);
+                }
+                Seen::Unfinished => {
+                    if !std::mem::replace(&mut self.queues[queue].unfinished, true) {
+                        self.unfinished.push(queue);
                     }
-                    return;
+                    return self.wake_later(queue, index);
                 }
                 Seen::Nothing => {}
             }
+        }
+    }
+
+    /// The front queue of a browser is gone.
+    fn skip_queue(&mut self, index: u32) {
+        if let Some(browse) = &mut self.subscriptions[index].browse {
+            browse.next_queue();
+        }
+    }
+
+    fn wake_later(&mut self, queue: u32, browser: u32) {
+        let waiting = &mut self.queues[queue].browsers;
+        if !waiting.contains(&browser) {
+            waiting.push(browser);
         }
     }
 
@@ -95,18 +129,18 @@ impl Broker {
     }
 
     /// The next message that a browser has not seen and wants; `Nothing` after the last of a queue.
-    fn look(&mut self, index: u32, step: &Step<'_>) -> Seen {
+    fn look(&mut self, index: u32, budget: &mut usize, step: &Step<'_>) -> Seen {
         let subscription = &mut self.subscriptions[index];
         let mut browse = subscription.browse.take().expect("only browsers look");
-        let seen = self.look_with(index, &mut browse, step);
+        let seen = self.look_with(index, &mut browse, budget, step);
         self.subscriptions[index].browse = Some(browse);
         seen
     }
 
-    fn look_with(&self, index: u32, browse: &mut Browse, step: &Step<'_>) -> Seen {
+    fn look_with(&self, index: u32, browse: &mut Browse, budget: &mut usize, step: &Step<'_>) -> Seen {
         let subscription = &self.subscriptions[index];
         let Some(&(queue, end)) = browse.queues.front() else { return Seen::Nothing };
-        let bands = self.queues.get(queue).map(|queue| &queue.bands);
+        let bands = self.queues.find(queue).map(|queue| &self.queues[queue].bands);
         while let Some(bands) = bands {
             let entries = &bands[browse.band];
             let start = entries.partition_point(|entry| entry.item.sequence <= browse.after);
@@ -121,8 +155,11 @@ impl Broker {
                 let Some(message) = item.message.as_ref().filter(|_| entry.state == EntryState::Ready) else {
                     return Seen::Paged { band: browse.band, position };
                 };
+                if *budget == 0 {
+                    return Seen::Unfinished;
+                }
                 browse.after = item.sequence;
-                if subscription.wants(message, item.redeliveries) {
+                if subscription.wants_within(message, item.redeliveries, budget) {
                     return Seen::Message(Item { stored: None, lsn: Lsn(0), ..item.clone() });
                 }
             }
@@ -132,9 +169,7 @@ impl Broker {
             }
             browse.band -= 1;
         }
-        browse.queues.pop_front();
-        browse.band = BANDS - 1;
-        browse.after = 0;
+        browse.next_queue();
         Seen::Nothing
     }
 }

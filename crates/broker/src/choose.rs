@@ -9,6 +9,7 @@ use crate::queue::BANDS;
 use crate::queue::{Consumer, EntryState, Item, Queue};
 use crate::slab::Slab;
 use crate::subscription::Subscription;
+use ferrymq_model::selector::Effort;
 use std::cmp::Reverse;
 
 /// What a look into a queue found.
@@ -113,10 +114,11 @@ impl Broker {
                 if *budget == 0 {
                     return Found::Unfinished;
                 }
-                *budget -= 1;
                 let owned = item.group().and_then(|group| queue.groups.owner(group));
                 let free = owned.is_none_or(|owner| owner == consumer.subscription);
-                if free && subscription.wants(message, item.redeliveries) {
+                if !free {
+                    *budget -= 1;
+                } else if subscription.wants_within(message, item.redeliveries, budget) {
                     return Found::At(band, position);
                 }
                 consumer.examined[band] = item.sequence;
@@ -175,6 +177,7 @@ impl Queue {
             let consumer: &Consumer = &self.consumers[place];
             (Reverse(consumer.priority), if group.is_some() { consumer.groups } else { 0 })
         };
+        let mut effort = Effort::default();
         let mut best: Option<usize> = None;
         for place in (self.turn..self.consumers.len()).chain(0..self.turn) {
             let consumer = &self.consumers[place];
@@ -189,7 +192,7 @@ impl Queue {
             if barred || best.is_some_and(|best| rank(best) <= rank(place)) {
                 continue;
             }
-            if subscription.wants(message, item.redeliveries) {
+            if subscription.wants(message, item.redeliveries, &mut effort) {
                 best = Some(place);
                 if self.uniform && group.is_none() {
                     break;

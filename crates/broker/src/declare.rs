@@ -104,13 +104,14 @@ impl Broker {
 
     /// Takes a queue out of what browsers still have to read, and names those browsers.
     fn stop_browsing(&mut self, queue: u32) -> Vec<u32> {
+        let key = self.queues.key(queue);
         let mut browsing = Vec::new();
         for index in 0..self.subscriptions.capacity() {
             if self.subscriptions.get(index).is_none() {
                 continue;
             }
             if let Some(browse) = &mut self.subscriptions[index].browse
-                && browse.forget(queue)
+                && browse.forget(key)
             {
                 browsing.push(index);
             }

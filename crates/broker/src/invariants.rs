@@ -4,6 +4,7 @@ use crate::broker::Broker;
 use crate::queue::EntryState;
 use crate::subscription::{Source, Status};
 use ferrymq_model::WallTime;
+use ferrymq_model::selector::Effort;
 
 impl Broker {
     /// Checks that every counter agrees with what it counts, and that every message is in exactly one place.
@@ -65,7 +66,10 @@ impl Broker {
                 for item in there.map(|entry| &entry.item) {
                     let owner = item.group().and_then(|group| queue.groups.owner(group));
                     let free = owner.is_none_or(|owner| owner == consumer.subscription);
-                    let wanted = item.message.as_ref().is_some_and(|m| subscription.wants(m, item.redeliveries));
+                    let wanted = item
+                        .message
+                        .as_ref()
+                        .is_some_and(|m| subscription.wants(m, item.redeliveries, &mut Effort::default()));
                     let waits = free && wanted;
                     assert!(!waits, "message {} of queue {index} waits for {}", item.sequence, consumer.subscription);
                 }

@@ -36,17 +36,7 @@ impl Broker {
     }
 
     fn try_subscribe(&mut self, session: SessionId, subscribe: Subscribe, step: &mut Step<'_>) -> Result<u32, Refusal> {
-        let state = self.asking(session);
-        if state.subscriptions.contains_key(&subscribe.subscription.0) {
-            let text = format!("subscription {} exists", subscribe.subscription.0);
-            return Err(refusal(RefusalKind::Duplicate, text));
-        }
-        if state.subscriptions.len() >= SUBSCRIPTIONS_PER_SESSION_MAX {
-            let text = format!("a session has at most {SUBSCRIPTIONS_PER_SESSION_MAX} subscriptions");
-            return Err(refusal(RefusalKind::LimitReached, text));
-        }
-        check_address(&subscribe.address)?;
-        self.check_leaves(session, &subscribe)?;
+        self.check_subscribe(session, &subscribe)?;
         let selector = parse_selector(subscribe.selector.as_deref(), subscribe.selector_converts_text)?;
         let durable = self.open_store(session, &subscribe, selector.as_ref(), step)?;
         let pending_limit = subscribe.pending_limit.unwrap_or(self.settings.pending_limit);
@@ -97,6 +87,21 @@ impl Broker {
             }
         }
         Ok(index)
+    }
+
+    /// Whether a session may have one more subscription, and this one.
+    fn check_subscribe(&mut self, session: SessionId, subscribe: &Subscribe) -> Result<(), Refusal> {
+        let state = self.asking(session);
+        if state.subscriptions.contains_key(&subscribe.subscription.0) {
+            let text = format!("subscription {} exists", subscribe.subscription.0);
+            return Err(refusal(RefusalKind::Duplicate, text));
+        }
+        if state.subscriptions.len() >= SUBSCRIPTIONS_PER_SESSION_MAX {
+            let text = format!("a session has at most {SUBSCRIPTIONS_PER_SESSION_MAX} subscriptions");
+            return Err(refusal(RefusalKind::LimitReached, text));
+        }
+        check_address(&subscribe.address)?;
+        self.check_leaves(session, subscribe)
     }
 
     /// The store that a subscription takes from, if it has one of its own; else makes what it listens to.
@@ -172,9 +177,9 @@ impl Broker {
                 let mut queues = Vec::new();
                 for place in self.places_of(address.leaves.iter().map(|leaf| &**leaf)) {
                     if let Place::Queue(queue) = place
-                        && !queues.contains(&(queue, self.queues[queue].next_sequence))
+                        && !queues.contains(&(self.queues.key(queue), self.queues[queue].next_sequence))
                     {
-                        queues.push((queue, self.queues[queue].next_sequence));
+                        queues.push((self.queues.key(queue), self.queues[queue].next_sequence));
                     }
                 }
                 self.subscriptions[index].browse = Some(Box::new(Browse::new(queues)));

@@ -6,10 +6,13 @@ use crate::queue::Item;
 use crate::written::Written;
 use ferrymq_model::event::Delivery;
 use ferrymq_model::request::Settles;
-use ferrymq_model::selector::Selector;
+use ferrymq_model::selector::{Effort, Selector};
 use ferrymq_model::{Address, DeliveryId, Event, Message, SessionId, Settlement, Subscribe, SubscriptionId};
 use std::collections::VecDeque;
 use std::sync::Arc;
+
+/// Steps of a selector's evaluation that count as one examined message.
+const STEPS_PER_EXAMINED: u64 = 64;
 
 /// One subscription.
 #[derive(Debug)]
@@ -135,9 +138,18 @@ impl Subscription {
 
     /// Whether it wants a message.
     #[inline]
-    pub(crate) fn wants(&self, message: &Message, redeliveries: u32) -> bool {
+    pub(crate) fn wants(&self, message: &Message, redeliveries: u32, effort: &mut Effort) -> bool {
         self.not_from.as_ref().is_none_or(|connection| !is_from(message, connection))
-            && self.selector.as_ref().is_none_or(|selector| selector.matches(message, redeliveries))
+            && self.selector.as_ref().is_none_or(|selector| selector.matches_within(message, redeliveries, effort))
+    }
+
+    /// As `wants`, taking what it costs from what one step may examine: one for a message whose selector is soon done.
+    pub(crate) fn wants_within(&self, message: &Message, redeliveries: u32, budget: &mut usize) -> bool {
+        let mut effort = Effort::default();
+        let wanted = self.wants(message, redeliveries, &mut effort);
+        let cost = 1 + usize::try_from(effort.steps() / STEPS_PER_EXAMINED).unwrap_or(usize::MAX);
+        *budget = budget.saturating_sub(cost);
+        wanted
     }
 
     /// Delivers. `passing`: nobody will ask for the message again, and its sender's buffer is free soon.

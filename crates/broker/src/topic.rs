@@ -6,6 +6,7 @@ use crate::history::History;
 use crate::queue::{Counters, Item, Role};
 use crate::subscription::{Pending, Source};
 use ferrymq_model::request::Settles;
+use ferrymq_model::selector::Effort;
 use ferrymq_model::{Destination, Message, SessionId};
 use ferrymq_storage::Lsn;
 use std::sync::Arc;
@@ -47,10 +48,12 @@ impl Topic {
 impl Broker {
     /// Names the durable subscriptions of a topic that want a message.
     pub(crate) fn durables_wanting(&self, topic: u32, from: SessionId, message: &Message, mut found: impl FnMut(u32)) {
+        let mut effort = Effort::default();
         for &queue in &self.topics[topic].durables {
             let backlog = &self.queues[queue];
             let durable = backlog.durable().expect("topics feed durable subscriptions alone");
-            if durable.selector.as_ref().is_some_and(|selector| !selector.matches(message, 0)) {
+            let selector = durable.selector.as_ref();
+            if selector.is_some_and(|selector| !selector.matches_within(message, 0, &mut effort)) {
                 continue;
             }
             if durable.no_local {
@@ -70,13 +73,14 @@ impl Broker {
         let expired = item.is_expired(step.now.wall);
         let subscribers = std::mem::take(&mut self.topics[topic].subscribers);
         let mut own: Option<Arc<Message>> = None;
+        let mut effort = Effort::default();
         self.note_published(topic, &subscribers, item, expired);
         let is_dispatch_watched = self.is_watched(Kind::MessageDispatched);
         let (room_max, crowded) = (self.settings.subscription_memory_limit_bytes, self.live_memory_max());
         for &index in &subscribers {
             let subscription = &mut self.subscriptions[index];
             let local = subscription.not_from.is_some() && subscription.session == from;
-            if local || expired || !subscription.wants(message, 0) {
+            if local || expired || !subscription.wants(message, 0, &mut effort) {
                 continue;
             }
             let size = item.size as usize;

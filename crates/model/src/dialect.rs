@@ -14,6 +14,12 @@ pub trait Dialect: Send + Sync + fmt::Debug {
     /// asked here: the selector reads them from [`crate::Header`].
     fn property<'m>(&self, message: &'m Message, name: &str) -> Operand<'m>;
 
+    /// Bytes that the search for an application property passes, at most: what is before the body, unless the dialect
+    /// puts it elsewhere.
+    fn search_length(&self, message: &Message) -> usize {
+        message.body_at as usize
+    }
+
     /// Application properties and body in neutral form, for a consumer that speaks another dialect.
     ///
     /// # Errors

@@ -8,6 +8,13 @@ pub const COMPOSITE_LEAVES_MAX: usize = 64;
 pub const SELECTOR_BYTES_MAX: usize = 8 * 1024;
 /// Nesting of a selector: bounds the stack of parser and evaluator.
 pub const SELECTOR_DEPTH_MAX: usize = 64;
+/// Steps of one evaluation of a selector: a step is a node of its tree, or some characters that `LIKE` or a property's
+/// search pass. A condition that needs more is unknown. About a millisecond.
+pub const SELECTOR_STEPS_MAX: u32 = 1_000_000;
+/// Steps of all selectors that one message is shown to, from which on each of them has [`SELECTOR_STEPS_LEAST`].
+pub const SELECTOR_STEPS_SHARED_MAX: u64 = 10_000_000;
+/// Steps that an evaluation has in any case: more than any selector needs that is not made to be slow.
+pub const SELECTOR_STEPS_LEAST: u32 = 4000;
 /// Producers a session may name at a time: sessions of protocols without producers keep a cache this large.
 pub const PRODUCERS_PER_SESSION_MAX: usize = 1024;
 /// Subscriptions of one session.

@@ -22,6 +22,7 @@ mod parser;
 #[cfg(test)]
 mod tests;
 
+use crate::limits::{SELECTOR_STEPS_LEAST, SELECTOR_STEPS_MAX, SELECTOR_STEPS_SHARED_MAX};
 use crate::message::Message;
 use crate::value::Value;
 use node::Node;
@@ -81,6 +82,25 @@ impl PartialEq for Selector {
     }
 }
 
+/// What was spent on selectors that are evaluated at a time, so that many slow ones cannot hold everybody else up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Effort {
+    steps: u64,
+}
+
+impl Effort {
+    /// Steps so far.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Steps that the next evaluation may take.
+    fn allowance(&self) -> u32 {
+        if self.steps < SELECTOR_STEPS_SHARED_MAX { SELECTOR_STEPS_MAX } else { SELECTOR_STEPS_LEAST }
+    }
+}
+
 /// Why a selector's source is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SelectorError {
@@ -125,8 +145,13 @@ impl Selector {
     /// Whether the message is wanted. `redeliveries`: how often it was delivered before.
     #[must_use]
     pub fn matches(&self, message: &Message, redeliveries: u32) -> bool {
+        self.matches_within(message, redeliveries, &mut Effort::default())
+    }
+
+    /// Whether the message is wanted, as one of many selectors that are evaluated at a time.
+    pub fn matches_within(&self, message: &Message, redeliveries: u32, effort: &mut Effort) -> bool {
         match &self.condition {
-            Some(condition) => evaluate::wants(condition, message, redeliveries, self.converts_text),
+            Some(condition) => evaluate::wants(condition, message, redeliveries, self.converts_text, effort),
             None => true,
         }
     }

@@ -138,6 +138,11 @@ fn run(tight: bool, body: usize, properties: bool) {
 }
 
 fn main() {
+    // With an argument one case alone, for a profiler.
+    if std::env::args().len() > 1 {
+        run(true, 1024, false);
+        return;
+    }
     for tight in [true, false] {
         run(tight, 100, false);
         run(tight, 1024, false);

@@ -99,8 +99,6 @@ struct State {
     inactivity: Inactivity,
     names: Names,
     outgoing: Outgoing,
-    /// Messages that were dispatched on this connection. Count.
-    dispatches: u64,
 }
 
 /// Who is connected.
@@ -171,7 +169,6 @@ impl Session {
             inactivity: Inactivity::default(),
             names: Names::default(),
             outgoing,
-            dispatches: 0,
             options,
         };
         Self { decoder: Decoder::new(codec), state, left: 0 }

@@ -82,6 +82,8 @@ pub struct Client {
     /// The durable subscription was ended and may be deleted.
     deletable: bool,
     settles: Settles,
+    /// Its subscription has no prefetch: it gets what it asks for.
+    pulls: bool,
     paused: bool,
 }
 
@@ -110,6 +112,7 @@ impl Client {
             awaited: None,
             deletable: false,
             settles: Settles::WhenAcknowledged,
+            pulls: false,
             paused: false,
         }
     }
@@ -345,6 +348,18 @@ impl Client {
         } else {
             self.settle(subscription);
         }
+        if self.pulls && self.subscription == Some(subscription) && self.random.percent(50) {
+            self.pull(subscription);
+        }
+    }
+
+    fn pull(&mut self, subscription: SubscriptionId) {
+        let confirm = self.maybe_token(60);
+        let few = u32::try_from(self.random.below(4)).expect("small");
+        if self.random.percent(5) {
+            self.outgoing.push_back(Request::SetPrefetch { subscription, prefetch: few });
+        }
+        self.outgoing.push_back(Request::Pull { subscription, messages: few, confirm });
     }
 
     fn start_consuming(&mut self) {
@@ -380,6 +395,9 @@ impl Client {
         self.extended.clear();
         let selector = self.random.percent(wish).then(|| Arc::from(self.random.pick(&WISHES).source));
         let browses = mode == SubscribeMode::Browse;
+        self.pulls =
+            !browses && settles == Settles::WhenAcknowledged && self.role != Role::Listener && self.random.percent(20);
+        let prefetch = 1 + u32::try_from(self.random.below(10)).expect("small");
         let confirm = self.maybe_token(60);
         self.outgoing.push_back(Request::Subscribe(Box::new(Subscribe {
             subscription,
@@ -390,7 +408,7 @@ impl Client {
             selector_converts_text: true,
             mode,
             settles,
-            prefetch: if browses { 10_000 } else { u32::try_from(1 + self.random.below(10)).expect("small") },
+            prefetch: if browses { 10_000 } else { prefetch * u32::from(!self.pulls) },
             no_local: self.role == Role::Listener,
             exclusive: false,
             priority: *self.random.pick(&[0, 0, 0, 1]),
@@ -404,9 +422,14 @@ impl Client {
         let token = self.token();
         self.awaited = Some(token);
         self.subscription = None;
+        let seen = match self.random.below(3) {
+            0 => Seen::Unknown,
+            1 => Seen::None,
+            _ => self.unsettled.first().map_or(Seen::None, |first| Seen::Through(*first)),
+        };
         self.unsettled.clear();
         self.deletable = self.role == Role::Durable;
-        self.outgoing.push_back(Request::Unsubscribe { subscription, seen: Seen::Unknown, confirm: Some(token) });
+        self.outgoing.push_back(Request::Unsubscribe { subscription, seen, confirm: Some(token) });
     }
 
     fn settle(&mut self, subscription: SubscriptionId) {

@@ -108,3 +108,32 @@ fn consumers_that_leave_do_not_make_the_others_look_through_the_queue_again() {
     assert_eq!(properties_asked(), asked);
     assert_eq!(t.counts("q"), "5/0/5/0");
 }
+
+/// Consumers of selectors that are made to be slow cost the others no more than a part of a step.
+#[test]
+fn slow_selectors_use_up_what_a_step_may_examine() {
+    let mut t = Bench::with(Settings { examined_per_dispatch_max: 1000, ..Settings::default() });
+    t.connect(0);
+    let text = "a".repeat(10_000);
+    for number in 0..20 {
+        t.send(0, "q", &format!("text={text}|{number}"));
+    }
+    t.subscribe_as(0, 1, "q", |s| s.selector = Some("text LIKE '%_b%' OR text = 'a'".into()));
+    let before = properties_asked();
+    t.tick(1);
+    let asked = properties_asked() - before;
+    assert!((1..20).contains(&asked), "{asked} properties in a step");
+}
+
+#[test]
+fn an_easy_selector_finds_its_message_among_slow_ones() {
+    let mut t = Bench::new();
+    t.connect(0);
+    for id in 0..100 {
+        t.subscribe_as(0, id, "topic://t", |s| s.selector = Some("text LIKE '%_a_b%'".into()));
+    }
+    t.subscribe_as(0, 100, "topic://t", |s| s.selector = Some("color = 'red'".into()));
+    let text = "a".repeat(100_000);
+    t.send(0, "topic://t", &format!("color=red,text={text}|x"));
+    assert_eq!(t.events(), "0 s100 #1 x");
+}

@@ -1,16 +1,29 @@
 //! Evaluates a selector on a message, in the three-valued logic of SQL.
 
 use crate::message::{DeliveryMode, Group, Message};
-use crate::selector::Operand;
 use crate::selector::node::{ArithmeticOperator, ComparisonOperator, HeaderField, Node};
+use crate::selector::{Effort, Operand};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 /// Whether the condition is true of the message.
-pub(super) fn wants(condition: &Node, message: &Message, redeliveries: u32, converts_text: bool) -> bool {
-    let evaluation = Evaluation { message, redeliveries, converts_text };
-    evaluation.truth(condition) == Truth::True
+pub(super) fn wants(
+    condition: &Node,
+    message: &Message,
+    redeliveries: u32,
+    converts_text: bool,
+    effort: &mut Effort,
+) -> bool {
+    let allowance = effort.allowance();
+    let evaluation = Evaluation { message, redeliveries, converts_text, steps_left: Cell::new(allowance) };
+    let truth = evaluation.truth(condition);
+    effort.steps += u64::from(allowance - evaluation.steps_left.get());
+    truth == Truth::True
 }
+
+/// Bytes that the search for a property passes in a step.
+const BYTES_PER_STEP: usize = 64;
 
 /// What a condition can be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,15 +137,26 @@ impl Equality {
 }
 
 /// One evaluation: the message and how to look at it.
-#[derive(Clone, Copy)]
 struct Evaluation<'m> {
     message: &'m Message,
     redeliveries: u32,
     converts_text: bool,
+    /// What is not known when they are spent stays unknown.
+    steps_left: Cell<u32>,
 }
 
 impl<'m> Evaluation<'m> {
+    /// Takes steps; tells whether there were as many.
+    fn spend(&self, steps: usize) -> bool {
+        let left = usize::try_from(self.steps_left.get()).unwrap_or(usize::MAX).checked_sub(steps);
+        self.steps_left.set(left.map_or(0, |left| u32::try_from(left).unwrap_or(u32::MAX)));
+        left.is_some()
+    }
+
     fn truth(&self, node: &'m Node) -> Truth {
+        if !self.spend(1) {
+            return Truth::Unknown;
+        }
         match node {
             Node::Compare(comparison) => {
                 let left = self.operand(&comparison.left);
@@ -162,12 +186,25 @@ impl<'m> Evaluation<'m> {
                 if matches!(value, Operand::Null) {
                     return Truth::Unknown;
                 }
+                if !self.spend(membership.list.len()) {
+                    return Truth::Unknown;
+                }
                 let found = membership.list.iter().any(|item| self.equal(&value, item) == Equality::Same);
                 Truth::of(found).negated_if(membership.negated)
             }
             Node::Like(likeness) => match self.operand(&likeness.value) {
                 Operand::Null => Truth::Unknown,
-                Operand::Text(text) => Truth::of(likeness.pattern.matches(&text)).negated_if(likeness.negated),
+                Operand::Text(text) => {
+                    let mut steps = 0;
+                    let found = likeness.pattern.matches(&text, self.steps_left.get() as usize, &mut steps);
+                    match found {
+                        Some(found) if self.spend(steps) => Truth::of(found).negated_if(likeness.negated),
+                        Some(_) | None => {
+                            self.steps_left.set(0);
+                            Truth::Unknown
+                        }
+                    }
+                }
                 Operand::Bool(_) | Operand::Integer(_) | Operand::Double(_) => Truth::of(likeness.negated),
             },
             Node::IsNull(value) => Truth::of(matches!(self.operand(value), Operand::Null)),
@@ -310,6 +347,9 @@ impl<'m> Evaluation<'m> {
             && let Some((_, value)) = annotations.added.iter().find(|(added, _)| **added == *name)
         {
             return Operand::from(value);
+        }
+        if !self.spend(self.message.dialect.search_length(self.message) / BYTES_PER_STEP) {
+            return Operand::Null;
         }
         self.message.dialect.property(self.message, name)
     }

@@ -5,6 +5,9 @@
 //! move right to let a later one fit is what makes it linear. A segment without `_` is found in linear time; with `_`
 //! it costs at most its own length for each character of the text.
 
+/// Bytes that a search for plain text passes in a step.
+const BYTES_PER_STEP: usize = 16;
+
 /// A pattern, compiled.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Pattern {
@@ -50,22 +53,24 @@ impl Pattern {
         Self { segments }
     }
 
-    /// Whether the whole text fits.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    /// Whether the whole text fits; `None`: it takes more than `steps_max` to tell. Counts the steps.
+    pub(super) fn matches(&self, text: &str, steps_max: usize, steps: &mut usize) -> Option<bool> {
+        *steps += self.segments.len() + text.len() / BYTES_PER_STEP;
         let (first, rest) = self.segments.split_first().expect("a pattern has a segment");
-        let Some(mut text) = after(first, text) else {
-            return false;
+        let Some(mut text) = after(first, text, steps) else {
+            return Some(false);
         };
         let Some((last, middle)) = rest.split_last() else {
-            return text.is_empty();
+            return Some(text.is_empty());
         };
         for segment in middle {
-            match after_first(segment, text) {
-                Some(remaining) => text = remaining,
-                None => return false,
+            match after_first(segment, text, steps_max, steps) {
+                Found::At(remaining) => text = remaining,
+                Found::Nowhere => return Some(false),
+                Found::TooFar => return None,
             }
         }
-        ends_with(last, text)
+        Some(ends_with(last, text))
     }
 }
 
@@ -82,10 +87,21 @@ fn push_character(segments: &mut [Segment], c: char) {
     }
 }
 
+/// Where a segment was found.
+enum Found<'t> {
+    /// Before this.
+    At(&'t str),
+    /// It is not there.
+    Nowhere,
+    /// It takes more steps to tell than there are.
+    TooFar,
+}
+
 /// What follows the segment where the text starts with it.
-fn after<'t>(segment: &[Atom], text: &'t str) -> Option<&'t str> {
+fn after<'t>(segment: &[Atom], text: &'t str, steps: &mut usize) -> Option<&'t str> {
     let mut text = text;
     for atom in segment {
+        *steps += 1;
         text = match atom {
             Atom::Text(wanted) => text.strip_prefix(wanted.as_str())?,
             Atom::AnyOne => {
@@ -99,11 +115,19 @@ fn after<'t>(segment: &[Atom], text: &'t str) -> Option<&'t str> {
 }
 
 /// What follows the first place where the segment fits.
-fn after_first<'t>(segment: &[Atom], text: &'t str) -> Option<&'t str> {
+fn after_first<'t>(segment: &[Atom], text: &'t str, steps_max: usize, steps: &mut usize) -> Found<'t> {
     if let [Atom::Text(wanted)] = segment {
-        return text.find(wanted.as_str()).map(|at| &text[at + wanted.len()..]);
+        return text.find(wanted.as_str()).map_or(Found::Nowhere, |at| Found::At(&text[at + wanted.len()..]));
     }
-    text.char_indices().find_map(|(at, _)| after(segment, &text[at..]))
+    for (at, _) in text.char_indices() {
+        if let Some(remaining) = after(segment, &text[at..], steps) {
+            return Found::At(remaining);
+        }
+        if *steps > steps_max {
+            return Found::TooFar;
+        }
+    }
+    Found::Nowhere
 }
 
 /// Whether the text ends with the segment.

@@ -39,6 +39,7 @@ impl BitReader {
     }
 
     /// The next bit.
+    #[inline]
     pub(crate) fn next(&mut self, frame: &[u8]) -> Result<bool, CodecError> {
         if self.byte >= self.end {
             return Err(CodecError::Bits);
@@ -57,24 +58,39 @@ impl BitReader {
 #[derive(Debug, Default)]
 pub(crate) struct BitWriter {
     bytes: Vec<u8>,
-    /// Bits used of the last byte; 0 when a new one is needed.
+    /// The byte that is being filled.
+    filling: u8,
+    /// Bits used of it.
     bit: u8,
 }
 
 impl BitWriter {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
+        self.filling = 0;
         self.bit = 0;
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, value: bool) {
-        if self.bit == 0 {
-            self.bytes.push(0);
+        self.filling |= u8::from(value) << self.bit;
+        self.bit += 1;
+        if self.bit == 8 {
+            self.end_byte();
         }
-        if let Some(last) = self.bytes.last_mut() {
-            *last |= u8::from(value) << self.bit;
+    }
+
+    /// No more bits: what is left of the last byte is 0. Before [`Self::head`] and [`Self::bytes`].
+    pub(crate) fn finish(&mut self) {
+        if self.bit > 0 {
+            self.end_byte();
         }
-        self.bit = (self.bit + 1) % 8;
+    }
+
+    fn end_byte(&mut self) {
+        self.bytes.push(self.filling);
+        self.filling = 0;
+        self.bit = 0;
     }
 
     /// The size, as it stands in front of the stream.
@@ -118,6 +134,7 @@ mod tests {
         for count in [0, 1, 7, 8, 9, 63 * 8, 63 * 8 + 1, 255 * 8, 255 * 8 + 1, 5000] {
             let mut writer = BitWriter::default();
             (0..count).for_each(|n| writer.push(n % 3 == 0));
+            writer.finish();
             let frame = [writer.head().unwrap().as_slice(), writer.bytes()].concat();
             let (mut reader, end) = BitReader::open(&frame, 0).unwrap();
             assert_eq!(end, frame.len());

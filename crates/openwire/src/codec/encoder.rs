@@ -122,6 +122,7 @@ impl Encoder {
     fn finish(&mut self, type_code: u8, tight: bool) -> Result<[u8; SIZE_BYTES], CodecError> {
         self.head.push(type_code);
         if tight {
+            self.bits.finish();
             self.head.extend_from_slice(self.bits.head()?.as_slice());
             self.head.extend_from_slice(self.bits.bytes());
         }

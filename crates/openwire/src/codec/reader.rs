@@ -60,6 +60,7 @@ impl<'a> Reader<'a> {
         })
     }
 
+    #[inline]
     pub(crate) fn version(&self) -> u8 {
         self.version
     }
@@ -74,10 +75,12 @@ impl<'a> Reader<'a> {
     }
 
     /// What lies between two places of the frame that were passed already.
+    #[inline]
     pub(crate) fn slice(&self, range: std::ops::Range<usize>) -> Bytes {
         self.frame.slice(range)
     }
 
+    #[inline]
     fn take(&mut self, len: usize) -> Result<&'a [u8], CodecError> {
         let needed = self.at.saturating_add(len);
         let frame: &'a [u8] = self.frame;
@@ -86,6 +89,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
         let mut octets = [0; N];
         octets.copy_from_slice(self.take(N)?);
@@ -93,6 +97,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One bit, or one byte.
+    #[inline]
     pub(crate) fn boolean(&mut self) -> Result<bool, CodecError> {
         match &mut self.bits {
             Some(bits) => bits.next(self.frame),
@@ -100,19 +105,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn byte(&mut self) -> Result<i8, CodecError> {
         Ok(i8::from_be_bytes(self.array()?))
     }
 
+    #[inline]
     pub(crate) fn short(&mut self) -> Result<i16, CodecError> {
         Ok(i16::from_be_bytes(self.array()?))
     }
 
+    #[inline]
     pub(crate) fn int(&mut self) -> Result<i32, CodecError> {
         Ok(i32::from_be_bytes(self.array()?))
     }
 
     /// Tight: two bits tell whether none, two, four or eight bytes follow; less than eight are unsigned.
+    #[inline]
     pub(crate) fn long(&mut self) -> Result<i64, CodecError> {
         if self.bits.is_none() {
             return Ok(i64::from_be_bytes(self.array()?));
@@ -131,6 +140,7 @@ impl<'a> Reader<'a> {
         usize::try_from(count).map_err(|_| CodecError::NegativeLength(i32::from(count)))
     }
 
+    #[inline]
     pub(crate) fn text(&mut self) -> Result<Option<Arc<str>>, CodecError> {
         if !self.boolean()? {
             return Ok(None);
@@ -148,6 +158,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where in the frame the octets lie, if there are any; in front of them stands their length of 32 bits.
+    #[inline]
     pub(crate) fn optional_range(&mut self) -> Result<Option<std::ops::Range<usize>>, CodecError> {
         if !self.boolean()? {
             return Ok(None);
@@ -160,6 +171,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A structure with its type code in front, or nothing.
+    #[inline]
     pub(crate) fn nested<T: Structure>(&mut self) -> Result<Option<T>, CodecError> {
         if !self.boolean()? {
             return Ok(None);
@@ -175,6 +187,7 @@ impl<'a> Reader<'a> {
     }
 
     /// As [`Self::nested`], through the cache where it is on.
+    #[inline]
     pub(crate) fn cached<T: Cacheable>(&mut self) -> Result<Option<T>, CodecError> {
         if self.cache.is_none() {
             return self.nested();
@@ -222,17 +235,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Counts a structure and a level of nesting.
+    #[inline]
     pub(crate) fn enter(&mut self) -> Result<(), CodecError> {
         self.count_structure()?;
         self.depth_left = self.depth_left.checked_sub(1).ok_or(CodecError::TooDeep)?;
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn leave(&mut self) {
         self.depth_left += 1;
     }
 
     /// Counts what takes memory like a structure.
+    #[inline]
     pub(crate) fn count_structure(&mut self) -> Result<(), CodecError> {
         self.structures_left = self.structures_left.checked_sub(1).ok_or(CodecError::TooMany)?;
         Ok(())

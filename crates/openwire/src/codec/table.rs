@@ -83,10 +83,12 @@ macro_rules! kinds {
         }
 
         impl $(<$param: $bound>)? Coded for $name $(<$param>)? {
+            #[inline]
             fn read($r: &mut Reader<'_>) -> Result<$value, CodecError> {
                 $read
             }
 
+            #[inline]
             fn write($v: &$value, $w: &mut Writer<'_>) -> Result<(), CodecError> {
                 $write
             }

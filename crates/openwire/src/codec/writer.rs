@@ -47,6 +47,7 @@ impl<'a> Writer<'a> {
         Self { data, bits, version: encoding.version, stack_trace: encoding.stack_trace, cache, aside }
     }
 
+    #[inline]
     pub(crate) fn version(&self) -> u8 {
         self.version
     }
@@ -55,10 +56,12 @@ impl<'a> Writer<'a> {
         self.stack_trace
     }
 
+    #[inline]
     pub(crate) fn octets(&mut self, octets: &[u8]) {
         self.data.extend_from_slice(octets);
     }
 
+    #[inline]
     pub(crate) fn boolean(&mut self, value: bool) {
         match &mut self.bits {
             Some(bits) => bits.push(value),
@@ -66,18 +69,22 @@ impl<'a> Writer<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn byte(&mut self, value: i8) {
         self.octets(&value.to_be_bytes());
     }
 
+    #[inline]
     pub(crate) fn short(&mut self, value: i16) {
         self.octets(&value.to_be_bytes());
     }
 
+    #[inline]
     pub(crate) fn int(&mut self, value: i32) {
         self.octets(&value.to_be_bytes());
     }
 
+    #[inline]
     pub(crate) fn long(&mut self, value: i64) {
         if self.bits.is_none() {
             return self.octets(&value.to_be_bytes());
@@ -100,6 +107,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn text(&mut self, value: Option<&str>) -> Result<(), CodecError> {
         self.boolean(value.is_some());
         let Some(value) = value else { return Ok(()) };
@@ -119,6 +127,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn optional_octets(&mut self, value: Option<&[u8]>) -> Result<(), CodecError> {
         self.boolean(value.is_some());
         let Some(value) = value else { return Ok(()) };
@@ -145,6 +154,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn nested<T: Structure>(&mut self, value: Option<&T>) -> Result<(), CodecError> {
         self.boolean(value.is_some());
         let Some(value) = value else { return Ok(()) };
@@ -156,6 +166,7 @@ impl<'a> Writer<'a> {
         value.write(self)
     }
 
+    #[inline]
     pub(crate) fn cached<T: Cacheable>(&mut self, value: Option<&T>) -> Result<(), CodecError> {
         let Some(cache) = &mut self.cache else { return self.nested(value) };
         if let Some(index) = cache.find(value) {

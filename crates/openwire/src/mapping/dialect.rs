@@ -162,6 +162,10 @@ impl Dialect for OpenWireDialect {
         property::find(properties, name)
     }
 
+    fn search_length(&self, message: &Message) -> usize {
+        message.bytes.len().saturating_sub(message.body_at as usize)
+    }
+
     fn to_neutral(&self, message: &Message) -> Result<Neutral, MalformedMessage> {
         neutral::of(*self, &body_of(message))
     }

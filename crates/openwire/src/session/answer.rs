@@ -134,7 +134,6 @@ impl State {
             return self.answer_error(cx, None, &PeerError::refused(refusal));
         };
         let error = match purpose {
-            Purpose::Connect => self.not_connected(refusal),
             Purpose::Send(route) | Purpose::Paced { route, .. } => {
                 self.send_refused(cx, reply, route, refusal);
                 PeerError::refused(refusal)
@@ -165,7 +164,7 @@ impl State {
                 self.consumers.end_pull(subscription);
                 PeerError::refused(refusal)
             }
-            Purpose::RemoveConnection | Purpose::Shutdown => PeerError::refused(refusal).fatal(),
+            Purpose::Connect | Purpose::RemoveConnection | Purpose::Shutdown => PeerError::refused(refusal).fatal(),
             Purpose::CreateTemporary | Purpose::Recover | Purpose::Plain => PeerError::refused(refusal),
         };
         self.answer_error(cx, reply, &error)

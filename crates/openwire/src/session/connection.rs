@@ -9,7 +9,7 @@ use crate::codec::broker_info::BrokerInfo;
 use crate::codec::connection::{ConnectionControl, ConnectionInfo};
 use crate::codec::ids::BrokerId;
 use crate::codec::wire_format_info::WireFormatInfo;
-use ferrymq_model::{Closing, Refusal, RefusalKind, Request};
+use ferrymq_model::{Closing, Request};
 use std::sync::Arc;
 
 /// A connection's id. Names of messages, transactions and temporary destinations begin with it. Bytes.
@@ -92,18 +92,6 @@ impl State {
             self.put(cx, &control.into());
         }
         Closing::No
-    }
-
-    /// The broker does not take the connection: it ends soon.
-    pub(super) fn not_connected(&self, refusal: &Refusal) -> PeerError {
-        match (refusal.kind, self.client.as_ref().and_then(|client| client.client_id.as_ref())) {
-            (RefusalKind::InvalidClientId, Some(client_id)) => {
-                let broker = &self.options.broker_name;
-                let text = format!("Broker: {broker} - Client: {client_id} already connected ({})", refusal.text);
-                PeerError::new(Class::InvalidClientId, text).fatal()
-            }
-            _ => PeerError::refused(refusal).fatal(),
-        }
     }
 
     /// A second ConnectionInfo: one connection, one client.

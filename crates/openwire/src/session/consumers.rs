@@ -18,8 +18,6 @@ pub(super) type Key = (i64, i64);
 #[derive(Debug)]
 struct Unsettled {
     delivery: DeliveryId,
-    /// Which dispatch of the connection it was.
-    dispatch: u64,
     producer: Arc<str>,
     sequence: u64,
     /// The open transaction in which it was acknowledged.
@@ -113,12 +111,11 @@ impl Consumer {
 
     /// A message is on its way.
     #[inline]
-    pub(super) fn note_delivery(&mut self, delivery: DeliveryId, dispatch: u64, message: &MessageId) {
+    pub(super) fn note_delivery(&mut self, delivery: DeliveryId, message: &MessageId) {
         self.has_delivered = true;
         match &mut self.ledger {
             Ledger::Listed(list) => list.unsettled.push_back(Unsettled {
                 delivery,
-                dispatch,
                 producer: Arc::clone(&message.producer),
                 sequence: message.sequence,
                 held_by: None,
@@ -128,29 +125,31 @@ impl Consumer {
     }
 }
 
-/// What a client saw of the messages of a consumer, a session or a connection, as it tells at the end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum LastSeen {
-    /// It does not say.
-    Unknown,
-    /// Nothing.
-    Nothing,
-    /// This dispatch of the connection, and those before.
-    Dispatch(u64),
-}
+/// Bits of a `brokerSequenceId` that tell the consumer.
+const CONSUMER_BITS: u32 = 16;
 
 impl Consumer {
-    /// Which of its unsettled deliveries the client saw.
-    pub(super) fn seen(&self, last: LastSeen) -> Seen {
-        match (last, &self.ledger) {
-            // What comes from topics never comes back.
-            (LastSeen::Unknown, _) | (_, Ledger::Counted(_)) => Seen::Unknown,
-            (LastSeen::Nothing, Ledger::Listed(_)) => Seen::None,
-            (LastSeen::Dispatch(through), Ledger::Listed(list)) => {
-                let count = list.unsettled.partition_point(|unsettled| unsettled.dispatch <= through);
-                let last = count.checked_sub(1).and_then(|at| list.unsettled.get(at));
-                last.map_or(Seen::None, |unsettled| Seen::Through(unsettled.delivery))
+    /// The `brokerSequenceId` of a delivery. At the end of a session a client says the highest that it saw, over all
+    /// consumers: whose it is must be told from it.
+    #[inline]
+    pub(super) fn broker_sequence(&self, delivery: DeliveryId) -> u64 {
+        (delivery.0 << CONSUMER_BITS) | self.low_bits()
+    }
+
+    fn low_bits(&self) -> u64 {
+        u64::from(self.id.0) & ((1 << CONSUMER_BITS) - 1)
+    }
+
+    /// Which of its unsettled deliveries the client saw, by what it says at the end. −1: none; anything else below 0: it
+    /// does not know; another consumer's: none, as in ActiveMQ.
+    pub(super) fn seen(&self, last_delivered_sequence_id: i64) -> Seen {
+        match u64::try_from(last_delivered_sequence_id) {
+            Ok(last) if last & ((1 << CONSUMER_BITS) - 1) == self.low_bits() => {
+                Seen::Through(DeliveryId(last >> CONSUMER_BITS))
             }
+            Ok(_) => Seen::None,
+            Err(_) if last_delivered_sequence_id == -1 => Seen::None,
+            Err(_) => Seen::Unknown,
         }
     }
 }

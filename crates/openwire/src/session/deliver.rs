@@ -18,14 +18,12 @@ impl State {
             return;
         };
         let is_pulled = consumer.pull.is_some();
-        self.dispatches += 1;
-        // What the client says at the end of what it saw is one number for all consumers of a session.
-        delivery.delivery = DeliveryId(self.dispatches);
+        delivery.delivery = DeliveryId(consumer.broker_sequence(number));
         let put = self.outgoing.put(&mut self.encoder, &delivery, &consumer.wire, cx.now.wall, cx.out);
         if let Err(undeliverable) = put {
             // Nobody on this connection can ever read it: it would block the consumer.
             if let Ledger::Counted(_) = consumer.ledger {
-                consumer.note_delivery(number, self.dispatches, &delivery.message.header.id);
+                consumer.note_delivery(number, &delivery.message.header.id);
             }
             cx.requests.push(Request::Settle {
                 subscription,
@@ -36,7 +34,7 @@ impl State {
             });
             return;
         }
-        consumer.note_delivery(number, self.dispatches, &delivery.message.header.id);
+        consumer.note_delivery(number, &delivery.message.header.id);
         if let Ledger::Counted(_) = consumer.ledger {
             self.consumers.note_unwritten(cx.out.put_total(), subscription, number);
         }

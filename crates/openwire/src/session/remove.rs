@@ -1,7 +1,6 @@
 //! SessionInfo, and RemoveInfo of connections, sessions, producers and consumers.
 
 use super::confirm::{Purpose, Reply};
-use super::consumers::LastSeen;
 use super::error::PeerError;
 use super::{Context, Done, Phase, State, consumers, producers};
 use crate::codec::ids::{ObjectId, SessionId};
@@ -42,7 +41,7 @@ impl State {
 
     pub(super) fn remove(&mut self, cx: &mut Context<'_>, info: &RemoveInfo, reply: Reply) -> Result<Done, PeerError> {
         let id = info.object_id.as_ref().ok_or_else(|| PeerError::missing("RemoveInfo", "an id"))?;
-        let seen = last_seen(info.last_delivered_sequence_id);
+        let seen = info.last_delivered_sequence_id;
         match id {
             ObjectId::ConsumerId(id) => {
                 self.check_connection(&id.connection_id)?;
@@ -76,7 +75,7 @@ impl State {
         &mut self,
         cx: &mut Context<'_>,
         key: consumers::Key,
-        seen: LastSeen,
+        seen: i64,
         reply: Reply,
     ) -> Result<Done, PeerError> {
         let Some(consumer) = self.consumers.find(key) else {
@@ -98,7 +97,7 @@ impl State {
         &mut self,
         cx: &mut Context<'_>,
         id: &SessionId,
-        seen: LastSeen,
+        seen: i64,
         reply: Reply,
     ) -> Result<Done, PeerError> {
         if !self.has_session(id.value) {
@@ -111,7 +110,7 @@ impl State {
     }
 
     /// Its consumers and producers end.
-    fn end_session(&mut self, cx: &mut Context<'_>, session: i64, seen: LastSeen) -> Result<(), PeerError> {
+    fn end_session(&mut self, cx: &mut Context<'_>, session: i64, seen: i64) -> Result<(), PeerError> {
         for key in self.consumers.keys_of(session) {
             self.remove_consumer(cx, key, seen, None)?;
         }
@@ -128,7 +127,7 @@ impl State {
 
     /// The client takes its connection back. What it saw is told first; the rest is the broker's, which then is told the
     /// end, before the response.
-    fn remove_connection(&mut self, cx: &mut Context<'_>, seen: LastSeen, reply: Reply) -> Result<Done, PeerError> {
+    fn remove_connection(&mut self, cx: &mut Context<'_>, seen: i64, reply: Reply) -> Result<Done, PeerError> {
         let mut sessions: Vec<i64> = self.sessions.drain().collect();
         sessions.push(ADVISORY_SESSION);
         sessions.sort_unstable();
@@ -139,15 +138,5 @@ impl State {
         cx.requests.push(Request::Confirm { confirm });
         self.phase = Phase::Removed;
         Ok(Done::Later)
-    }
-}
-
-/// −1: nothing; anything else below 0: not known. Classic numbers messages per broker, here dispatches are numbered per
-/// connection, so that one number tells of all consumers of a session.
-fn last_seen(last_delivered_sequence_id: i64) -> LastSeen {
-    match u64::try_from(last_delivered_sequence_id) {
-        Ok(through) => LastSeen::Dispatch(through),
-        Err(_) if last_delivered_sequence_id == -1 => LastSeen::Nothing,
-        Err(_) => LastSeen::Unknown,
     }
 }

@@ -1,18 +1,20 @@
 //! Messages of real clients through the broker's form and back.
 
 use crate::runs::{buffer, runs};
+use ferrymq_model::advisory::{ADVISORY, ConnectionFacts, ProducerFacts};
 use ferrymq_model::event::Delivery;
 use ferrymq_model::{
-    Annotations, Body, DeliveryId, DeliveryMode, Destination, DestinationKind, Dialect, Header, MalformedMessage,
-    Message, MessageId, Neutral, Operand, Outbox, Schedule, SubscriptionId, Value, WallTime,
+    Advisory, Annotations, Body, DeliveryId, DeliveryMode, Destination, DestinationKind, Dialect, Header,
+    MalformedMessage, Message, MessageId, Neutral, Operand, Outbox, Schedule, SubscriptionId, Value, WallTime,
 };
 use ferrymq_openwire::codec::destination as wire;
-use ferrymq_openwire::codec::ids::{ConsumerId, MessageId as WireMessageId, ProducerId};
+use ferrymq_openwire::codec::ids::{ConsumerId, MessageId as WireMessageId, ObjectId, ProducerId};
 use ferrymq_openwire::codec::message::{BlobFields, Message as WireMessage, MessageFields, MessageKind};
 use ferrymq_openwire::codec::message_body::MessageBody;
 use ferrymq_openwire::codec::message_dispatch::MessageDispatch;
-use ferrymq_openwire::codec::properties::{write_map, write_stream};
+use ferrymq_openwire::codec::properties::{PrimitiveMap, write_map, write_stream};
 use ferrymq_openwire::codec::transaction::XaTransactionId;
+use ferrymq_openwire::limits::MAP_LIMITS;
 use ferrymq_openwire::mapping::{
     self, Arrival, BrokerFacts, InvalidMessage, Names, OpenWireDialect, Outgoing, Undeliverable,
 };
@@ -438,4 +440,68 @@ fn what_the_version_cannot_say_is_not_half_written() {
     let result = outgoing().put(&mut Encoder::new(options), &blob, &consumer(), WallTime(0), &mut out);
     assert_eq!(result, Err(Undeliverable::Codec(CodecError::NotInVersion("a blob message", 2))));
     assert!(out.is_empty());
+}
+
+#[test]
+fn advisories_carry_the_command_that_java_s_clients_expect() {
+    let connection = ConnectionFacts {
+        name: "ID:c-1-2:1".into(),
+        client_id: Some("me".into()),
+        user: None,
+        peer: Some("tcp://127.0.0.1:5".into()),
+    };
+    let temporary = Arc::new(Destination { kind: DestinationKind::TemporaryQueue, name: "ID:c-1-2:1:1".into() });
+    let told = |fact: Advisory| {
+        let mut message = foreign(&ADVISORY);
+        let added = vec![("consumerCount".into(), Value::Int(1))];
+        let advisory = Some(Arc::new(fact));
+        message.header.annotations = Some(Box::new(Annotations { advisory, added, ..Annotations::default() }));
+        let shown = show(message);
+        assert_eq!((shown.kind, shown.fields.jms_type.as_deref()), (MessageKind::Plain, Some("Advisory")));
+        let properties = PrimitiveMap::new(shown.fields.body.properties_bytes().unwrap(), MAP_LIMITS);
+        assert_eq!(properties.get("originBrokerName"), Ok(Some(Value::Text("broker".into()))));
+        assert_eq!(properties.get("originBrokerURL"), Ok(Some(Value::Text("tcp://broker:61616".into()))));
+        assert_eq!(properties.get("originBrokerId"), Ok(Some(Value::Text("ID:broker".into()))));
+        assert_eq!(properties.get("consumerCount"), Ok(Some(Value::Int(1))));
+        shown.fields.data_structure.map(|command| *command)
+    };
+    let (destination, of) = (Arc::clone(&temporary), Some("ID:c-1-2:1".into()));
+    let Some(Command::DestinationInfo(made)) = told(Advisory::DestinationCreated { destination, connection: of })
+    else {
+        panic!("a DestinationInfo")
+    };
+    assert_eq!((made.operation_type, made.connection_id.unwrap().value), (0, "ID:c-1-2:1".into()));
+    assert_eq!(made.destination, Some(mapping::wire_destination(&temporary)));
+    let Some(Command::DestinationInfo(gone)) =
+        told(Advisory::DestinationDeleted { destination: temporary, connection: None })
+    else {
+        panic!("a DestinationInfo")
+    };
+    assert_eq!((gone.operation_type, gone.connection_id), (1, None));
+    let Some(Command::ConnectionInfo(info)) = told(Advisory::ConnectionStarted(connection.clone())) else {
+        panic!("a ConnectionInfo")
+    };
+    assert_eq!((info.client_id.as_deref(), info.client_ip.as_deref()), (Some("me"), Some("tcp://127.0.0.1:5")));
+    let Some(Command::RemoveInfo(info)) = told(Advisory::ConnectionStopped(connection.clone())) else {
+        panic!("a RemoveInfo")
+    };
+    assert!(matches!(info.object_id, Some(ObjectId::ConnectionId(id)) if *id.value == *"ID:c-1-2:1"));
+    let facts =
+        ProducerFacts { connection: connection.clone(), name: Some("ID:c-1-2:1:2:3".into()), destination: None };
+    let Some(Command::ProducerInfo(info)) = told(Advisory::ProducerStarted(facts)) else { panic!("a ProducerInfo") };
+    assert_eq!(info.producer_id, Some(ProducerId { connection_id: "ID:c-1-2:1".into(), value: 3, session_id: 2 }));
+    // A producer of another protocol has an id too.
+    let facts = ProducerFacts { connection, name: None, destination: Some(queue("Q")) };
+    let Some(Command::RemoveInfo(info)) = told(Advisory::ProducerStopped(facts)) else { panic!("a RemoveInfo") };
+    let id = ProducerId { connection_id: "ID:c-1-2:1".into(), value: 1, session_id: -1 };
+    assert_eq!(info.object_id, Some(ObjectId::ProducerId(id)));
+    // What happened to a message is told without its body.
+    let message = Arc::new(accept(message(MessageKind::Bytes, Some(b"secret"), &[("n", Value::Int(1))])).unwrap());
+    let Some(Command::Message(inner)) = told(Advisory::Message { message, place: queue("Here") }) else {
+        panic!("a message")
+    };
+    assert_eq!((inner.kind, inner.fields.body.content()), (MessageKind::Bytes, None));
+    assert!(inner.fields.body.properties().is_some());
+    assert_eq!(inner.fields.destination.unwrap().physical_name, "Here".into());
+    assert_eq!(told(Advisory::Broker), None);
 }

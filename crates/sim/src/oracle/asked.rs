@@ -36,8 +36,8 @@ impl Oracle {
                 self.subscribe(id, subscribe);
                 self.await_answer(id, subscribe.confirm, Asked::Subscribe(subscribe.subscription));
             }
-            Request::Unsubscribe { subscription, confirm, .. } => {
-                self.end_subscription(id, *subscription);
+            Request::Unsubscribe { subscription, seen, confirm } => {
+                self.end_subscription(id, *subscription, *seen);
                 self.await_answer(id, *confirm, Asked::Other);
             }
             Request::DeleteDurable { name, confirm } => {
@@ -48,10 +48,7 @@ impl Oracle {
                 self.settle(id, *subscription, *deliveries, settlement, *transaction);
                 self.await_answer(id, *confirm, Asked::Other);
             }
-            Request::Begin { transaction, confirm, .. } => {
-                self.session(id).transactions.insert(*transaction, Transaction::default());
-                self.await_answer(id, *confirm, Asked::Other);
-            }
+            Request::Begin { transaction, confirm, .. } => self.begin(id, *transaction, *confirm),
             Request::Commit { transaction, confirm } => {
                 let operation = self.commit(id, *transaction);
                 self.await_answer(id, *confirm, Asked::Send(operation));
@@ -60,17 +57,19 @@ impl Oracle {
                 self.roll_back(id, *transaction);
                 self.await_answer(id, *confirm, Asked::Other);
             }
-            Request::CreateTemporary { destination, confirm } => {
-                self.session(id).temporaries.push(destination.clone());
-                self.await_answer(id, *confirm, Asked::Other);
-            }
+            Request::CreateTemporary { destination, confirm } => self.create_temporary(id, destination, *confirm),
             Request::DeleteTemporary { destination, confirm } => {
                 self.end_temporary(destination);
                 self.await_answer(id, *confirm, Asked::Other);
             }
-            Request::SetPrefetch { .. }
-            | Request::Pull { .. }
-            | Request::WasCommitted { .. }
+            Request::SetPrefetch { subscription, prefetch } => {
+                self.change_credit(id, *subscription, |known| known.prefetch = *prefetch);
+            }
+            Request::Pull { subscription, messages, confirm } => {
+                self.change_credit(id, *subscription, |known| known.pulled = *messages);
+                self.await_answer(id, *confirm, Asked::Other);
+            }
+            Request::WasCommitted { .. }
             | Request::Branch { .. }
             | Request::Recover { .. }
             | Request::CreateDestination { .. }
@@ -82,6 +81,22 @@ impl Oracle {
             }
             Request::Confirm { confirm } => self.await_answer(id, Some(*confirm), Asked::Other),
             Request::Disconnect => self.disconnect(id),
+        }
+    }
+
+    fn begin(&mut self, id: SessionId, transaction: TransactionId, confirm: Option<Token>) {
+        self.session(id).transactions.insert(transaction, Transaction::default());
+        self.await_answer(id, confirm, Asked::Other);
+    }
+
+    fn create_temporary(&mut self, id: SessionId, destination: &Arc<Destination>, confirm: Option<Token>) {
+        self.session(id).temporaries.push(destination.clone());
+        self.await_answer(id, confirm, Asked::Other);
+    }
+
+    fn change_credit(&mut self, id: SessionId, subscription: SubscriptionId, change: impl FnOnce(&mut Subscription)) {
+        if let Some(known) = self.session(id).subscriptions.get_mut(&subscription) {
+            change(known);
         }
     }
 
@@ -197,6 +212,7 @@ impl Oracle {
             leaves,
             wish: chosen,
             prefetch: subscribe.prefetch,
+            pulled: 0,
             no_local: subscribe.no_local,
             awaits: subscribe.confirm,
             asked_in: self.step,

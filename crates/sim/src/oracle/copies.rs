@@ -83,6 +83,8 @@ pub(super) struct Copy {
     /// Deliveries in this incarnation, and the count that the first of them carried.
     pub(super) deliveries: u32,
     pub(super) first_redeliveries: u32,
+    /// Of its deliveries in this life of the node, those that came back unseen: they count for nothing.
+    pub(super) unseen: u32,
     /// The step of the first delivery in this incarnation.
     pub(super) delivered_step: u64,
     /// A crash cannot have forgotten that it was delivered.
@@ -217,6 +219,7 @@ impl Oracle {
             holder: None,
             deliveries: 0,
             first_redeliveries: 0,
+            unseen: 0,
             delivered_step: 0,
             must_be_redelivered: false,
             base: Possible::GONE,
@@ -256,6 +259,7 @@ impl Oracle {
                     store.delivered_before = store.delivered_before.max(copy.index + 1);
                 }
                 copy.deliveries = 0;
+                copy.unseen = 0;
             }
         }
     }

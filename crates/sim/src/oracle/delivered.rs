@@ -83,7 +83,8 @@ impl Oracle {
         let fits = |copy: &Copy| copy.possible().allows(Place::Here) && (browses || copy.holder.is_none());
         let like = |copy: &Copy| {
             let comes_from = copy.moved_from.as_ref().is_none_or(|from| is_origin(&delivery.message, from));
-            let expected = if copy.deliveries > 0 { copy.first_redeliveries + copy.deliveries } else { 0 };
+            let expected =
+                if copy.deliveries > 0 { copy.first_redeliveries + copy.deliveries - copy.unseen } else { 0 };
             (comes_from, expected == delivery.redeliveries)
         };
         // Several dead letters may have the same id: the one that this looks like most.
@@ -140,7 +141,11 @@ impl Oracle {
         }
         let unsettled = subscription.held.iter().filter(|held| held.transaction.is_none()).count();
         let window = subscription.prefetch as usize + subscription.held.iter().filter(|held| held.extends).count();
-        if unsettled >= window {
+        if unsettled >= window && subscription.pulled > 0 {
+            if let Some(subscription) = self.session(id).subscriptions.get_mut(&delivery.subscription) {
+                subscription.pulled -= 1;
+            }
+        } else if unsettled >= window {
             let text = format!("{id:?} has {unsettled} unsettled of {window} and got message {message}");
             self.accuse(Promise::Prefetch, text);
         }
@@ -210,7 +215,7 @@ impl Oracle {
         let it = &self.copies[copy.0];
         let count = delivery.redeliveries;
         let broken = if it.deliveries > 0 {
-            let expected = it.first_redeliveries + it.deliveries;
+            let expected = it.first_redeliveries + it.deliveries - it.unseen;
             (count != expected).then(|| format!("{expected} were due"))
         } else if it.born == self.incarnation {
             (count != 0).then(|| "it was never delivered before".to_owned())

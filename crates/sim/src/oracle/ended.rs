@@ -3,7 +3,7 @@
 use super::copies::{CopyId, OperationId, Place, Possible};
 use super::facts::{Existence, Fate, Held, Listening, Promise, StoreKey, is_queue};
 use super::{DEAD_LETTER_QUEUE, Oracle};
-use ferrymq_model::{Destination, DestinationKind, SessionId, SubscriptionId};
+use ferrymq_model::{Destination, DestinationKind, Seen, SessionId, SubscriptionId};
 use std::sync::Arc;
 
 impl Oracle {
@@ -32,12 +32,22 @@ impl Oracle {
         }
     }
 
-    pub(super) fn end_subscription(&mut self, id: SessionId, subscription: SubscriptionId) {
+    pub(super) fn end_subscription(&mut self, id: SessionId, subscription: SubscriptionId, seen: Seen) {
         let Some(ended) = self.session(id).subscriptions.remove(&subscription) else { return };
         match ended.listening {
             Listening::Queues | Listening::Durable(_) => {
-                let free: Vec<Held> = ended.held.iter().copied().filter(|held| held.transaction.is_none()).collect();
-                self.give_back(id, &free);
+                let free = ended.held.iter().copied().filter(|held| held.transaction.is_none());
+                let (seen, unseen): (Vec<Held>, Vec<Held>) = free.partition(|held| match seen {
+                    Seen::Unknown => true,
+                    Seen::None => false,
+                    Seen::Through(last) => held.delivery <= last,
+                });
+                self.give_back(id, &seen);
+                for held in unseen {
+                    let copy = &mut self.copies[held.copy.0];
+                    copy.holder = None;
+                    copy.unseen += 1;
+                }
             }
             Listening::Topic => {
                 self.stores.remove(&StoreKey::Topic(id, subscription));
@@ -65,7 +75,7 @@ impl Oracle {
         }
         self.give_back(id, &released);
         for subscription in subscriptions {
-            self.end_subscription(id, subscription);
+            self.end_subscription(id, subscription, Seen::Unknown);
         }
         for destination in std::mem::take(&mut self.session(id).temporaries) {
             self.end_temporary(&destination);

@@ -228,6 +228,8 @@ pub(super) struct Subscription {
     pub(super) leaves: Vec<Arc<Destination>>,
     pub(super) wish: Option<Wish>,
     pub(super) prefetch: u32,
+    /// What was pulled beyond it and did not come yet.
+    pub(super) pulled: u32,
     pub(super) no_local: bool,
     /// Deliveries start only after this token.
     pub(super) awaits: Option<Token>,

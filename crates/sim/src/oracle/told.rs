@@ -4,7 +4,7 @@ use super::Oracle;
 use super::copies::{OperationId, Place};
 use super::delivered::is_origin;
 use super::facts::{Asked, Fate, Listening, Promise, StoreKey, Waiting};
-use ferrymq_model::{Event, Message, Refusal, RefusalKind, SessionId, SubscriptionId, Token, event::Report};
+use ferrymq_model::{Event, Message, Refusal, RefusalKind, Seen, SessionId, SubscriptionId, Token, event::Report};
 
 impl Oracle {
     /// A session is told; in the order in which the node said it.
@@ -19,7 +19,7 @@ impl Oracle {
             Event::Deliver(delivery) => self.judge_delivery(session, delivery),
             Event::BrowseEnd { subscription } => self.browse_ended(session, *subscription),
             Event::SubscriptionEnded { subscription, .. } => {
-                self.end_subscription(session, *subscription);
+                self.end_subscription(session, *subscription, Seen::Unknown);
             }
             Event::Pause | Event::Resume => {}
             Event::Closed { .. } | Event::Prepared { .. } | Event::InDoubt { .. } => {
@@ -127,7 +127,7 @@ impl Oracle {
             {
                 self.refuse_send(operation);
             }
-            Some(Asked::Subscribe(subscription)) => self.end_subscription(id, subscription),
+            Some(Asked::Subscribe(subscription)) => self.end_subscription(id, subscription, Seen::Unknown),
             Some(Asked::Connect | Asked::DeleteDurable(_) | Asked::Send(_) | Asked::Other) | None => {}
         }
     }
@@ -139,7 +139,7 @@ impl Oracle {
         let known = &self.session(id).subscriptions;
         let refused = known.iter().filter(|(_, it)| it.asked_in == step && it.awaits.is_none() && it.is_durable());
         for subscription in refused.map(|(subscription, _)| *subscription).collect::<Vec<_>>() {
-            self.end_subscription(id, subscription);
+            self.end_subscription(id, subscription, Seen::Unknown);
         }
         let operations = self.session(id).operations.clone();
         for operation in operations.into_iter().rev() {

@@ -1,9 +1,9 @@
 //! Random selectors against a second evaluator, written as plainly as can be; random text; hard patterns.
 
 use super::message;
-use crate::limits::SELECTOR_BYTES_MAX;
-use crate::selector::Selector;
+use crate::limits::{SELECTOR_BYTES_MAX, SELECTOR_STEPS_LEAST, SELECTOR_STEPS_MAX, SELECTOR_STEPS_SHARED_MAX};
 use crate::selector::like::Pattern;
+use crate::selector::{Effort, Selector};
 
 /// xorshift64*: small, seeded, good enough to choose.
 struct Random(u64);
@@ -307,6 +307,36 @@ fn hard_patterns_end() {
         ("%".to_owned() + &"a".repeat(4000) + "b%", false),
         ("%_".repeat(4000) + "b", false),
     ] {
-        assert_eq!(Pattern::new(&pattern, None).matches(&text), expected, "{}…", &pattern[..10.min(pattern.len())]);
+        let found = Pattern::new(&pattern, None).matches(&text, usize::MAX, &mut 0);
+        assert_eq!(found, Some(expected), "{}…", &pattern[..10.min(pattern.len())]);
     }
+}
+
+#[test]
+fn a_condition_that_takes_too_many_steps_is_unknown() {
+    let text = "a".repeat(SELECTOR_STEPS_MAX as usize);
+    let message = message(&format!("text=s:{text}\nn=i:5"));
+    for (source, expected) in [
+        ("text LIKE '%_b%'", false),
+        ("text NOT LIKE '%_b%'", false),
+        ("n = 5 OR text LIKE '%_b%'", true),
+        ("text LIKE '%b%' OR n = 5", true),
+        ("text LIKE '%_b%' OR n = 5", false),
+    ] {
+        let selector = Selector::parse(source, false).unwrap();
+        assert_eq!(selector.matches(&message, 0), expected, "{source}");
+    }
+}
+
+#[test]
+fn many_slow_conditions_share_their_steps_and_easy_ones_are_told_all_the_same() {
+    let text = "a".repeat(100_000);
+    let message = message(&format!("text=s:{text}\nn=i:5"));
+    let slow = Selector::parse("text NOT LIKE '%_b%'", false).unwrap();
+    let easy = Selector::parse("n = 5", false).unwrap();
+    let mut effort = Effort::default();
+    let told = (0..10_000).filter(|_| slow.matches_within(&message, 0, &mut effort)).count();
+    assert!((1..200).contains(&told), "{told} slow conditions were told");
+    assert!(effort.steps() < 2 * SELECTOR_STEPS_SHARED_MAX + 10_000 * u64::from(SELECTOR_STEPS_LEAST));
+    assert!(easy.matches_within(&message, 0, &mut effort));
 }
