@@ -2,6 +2,8 @@
 //!
 //! A client that cannot be had here is skipped loudly and counted as skipped: only Ruby, which is no requirement.
 
+mod java;
+
 use crate::java_apps::{self, Client};
 use crate::shell::{self, Outcome, Profile};
 use clap::{Args, ValueEnum};
@@ -23,6 +25,7 @@ pub(crate) enum Suite {
     Python,
     Javascript,
     Ruby,
+    Java,
     JavaApps,
 }
 
@@ -35,8 +38,9 @@ enum Ended {
 
 pub(crate) fn run(options: &Options) -> Outcome {
     let binary = shell::broker_binary(if options.release { Profile::Release } else { Profile::Debug })?;
-    let wanted =
-        options.only.map_or(vec![Suite::Python, Suite::Javascript, Suite::Ruby, Suite::JavaApps], |suite| vec![suite]);
+    let wanted = options
+        .only
+        .map_or(vec![Suite::Python, Suite::Javascript, Suite::Ruby, Suite::Java, Suite::JavaApps], |suite| vec![suite]);
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for suite in wanted {
         println!("interop: {suite:?}");
@@ -65,6 +69,15 @@ fn start(suite: Suite, binary: &Path) -> Result<Ended, Box<dyn std::error::Error
             Some(command) => command,
             None => return Ok(Ended::Skipped("ruby with the stomp gem is not installed and cannot be installed here")),
         },
+        Suite::Java => {
+            return Ok(match java::run(&folder("java"), binary) {
+                Ok(()) => Ended::Passed,
+                Err(error) => {
+                    println!("interop: {error}");
+                    Ended::Failed
+                }
+            });
+        }
         Suite::JavaApps => {
             let outcomes = Client::ALL.map(|client| java_apps::test(client, binary));
             for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {

@@ -85,7 +85,7 @@ fn maven(client: Client) -> Command {
 }
 
 /// Java and Maven, where they are missing and this user may install Debian's packages.
-fn set_up() -> Outcome {
+pub(crate) fn set_up() -> Outcome {
     if !shell::on_path("mvn") && shell::on_path("apt-get") && shell::is_root()? {
         for arguments in [vec!["update", "-qq"], vec!["install", "-qq", "--yes", "openjdk-17-jdk-headless", "maven"]] {
             shell::run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;

@@ -102,7 +102,15 @@ mod tests {
 
     #[test]
     fn the_median_of_three_is_the_middle() {
-        let figures = |rate| Figures { rate, cost_us: None, p50_us: None, p99_us: None, p999_us: None, resident: None, missing: 0 };
+        let figures = |rate| Figures {
+            rate,
+            cost_us: None,
+            p50_us: None,
+            p99_us: None,
+            p999_us: None,
+            resident: None,
+            missing: 0,
+        };
         let runs = vec![figures(3.0), figures(1.0), figures(2.0)];
         let row = Row { runs, ..Row::new("S2", "ferrymq") };
         assert_eq!(row.spread(|run| Some(run.rate)), Some(Spread { least: 1.0, median: 2.0, most: 3.0 }));

@@ -17,6 +17,9 @@ const BODY_BY_REFERENCE_BYTES: usize = 64 * 1024;
 /// With this much waiting, a flush is asked for even if nobody waits. Bytes.
 pub(super) const PENDING_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// A segment is at least so many times as long as its head with the tables.
+const HEAD_PART: usize = 4;
+
 /// The last record, until it is known whether the unit ends with it.
 #[derive(Debug)]
 pub(super) struct OpenRecord {
@@ -230,6 +233,8 @@ impl Journal {
     pub(super) fn open_segment(&mut self, segment: u32, previous: u32, previous_crc: u32, room: usize) {
         let (catalogue, extents) = self.head();
         let needed = SEGMENT_HEADER + catalogue.len() + extents.len() * layout::ALIGNMENT + room;
+        // A large head must not be repeated for every few records.
+        let needed = needed.max(catalogue.len() * HEAD_PART);
         let size = self.options.segment_bytes.max(u32::try_from(needed.next_multiple_of(4096)).expect("below 4 GiB"));
         let header = SegmentHeader {
             segment,

@@ -1,6 +1,7 @@
 //! What the journal promises, seen from outside.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+mod branches;
 mod crash;
 mod crash_disk;
 mod damage;

@@ -234,7 +234,9 @@ fn shown(command: &Command) -> String {
         Command::WireFormatInfo(info) => format!(
             "WireFormatInfo {{ version: {}, {} }}",
             info.version,
+            // Our own version changes with each release.
             tidy(&format!("{:?}", info.properties().unwrap()))
+                .replace(concat!('"', env!("CARGO_PKG_VERSION"), '"'), "\"(version)\"")
         ),
         other => {
             let text = format!("{other:?}");
