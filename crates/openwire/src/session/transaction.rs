@@ -110,6 +110,17 @@ impl Transactions {
         }
     }
 
+    /// Something of it failed that nobody waited for.
+    pub(super) fn doom(&mut self, id: &WireTransactionId, text: &str) {
+        let doomed = match id {
+            WireTransactionId::Local(id) => self.local.get_mut(&id.value).map(|local| &mut local.doomed),
+            WireTransactionId::Xa(id) => self.branches.get_mut(id).map(|branch| &mut branch.doomed),
+        };
+        if let Some(doomed) = doomed {
+            doomed.get_or_insert_with(|| text.to_owned());
+        }
+    }
+
     /// Something failed that nobody waited for: it may have been part of any.
     pub(super) fn doom_all(&mut self, text: &str) {
         for local in self.local.values_mut() {
