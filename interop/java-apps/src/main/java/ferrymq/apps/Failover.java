@@ -13,6 +13,7 @@ import jakarta.jms.TransactionRolledBackException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
@@ -28,8 +29,10 @@ import org.apache.activemq.ActiveMQConnectionFactory;
  *   lone-plain, lone-transacted: the same ────────────► lone ─► 1 mover: the same ───────────────────────────────────────┘
  * </pre>
  *
- * <p>What two movers leave goes to either of them. The lone mover gets all of it again itself, beside what its client kept: there
- * the client's and the broker's idea of a transaction differ most.
+ * <p>The two movers begin with a new session after each rollback. The lone mover keeps its session, so that its client first
+ * redelivers its own copies, of which the broker may know nothing any more: there the client's and the broker's idea of a
+ * transaction differ most. Its client gives up after so many rollbacks as its redelivery policy says; then the message has to be
+ * in the dead-letter queue.
  *
  * A commit that the crash met is in doubt: the client rolls back and throws TransactionRolledBackException, whether the broker
  * committed or not. The applications here find out as any correct one would. A transacted producer sends a marker with each
@@ -52,6 +55,8 @@ public final class Failover {
     private static final int LONG_RUN = 1000;
     /** A broker under which nobody gets on for so long is a failure. Seconds. */
     private static final long STALL_MAX = 60;
+    /** So often in a row nothing has to come, before what is missing is lost. Each takes 6 seconds. */
+    private static final int SILENT_MAX = 4;
 
     private final Broker broker = new Broker(Map.of());
     private final AtomicLong progress = new AtomicLong();
@@ -93,17 +98,21 @@ public final class Failover {
         List<Thread> movers = new ArrayList<>();
         for (int number = 0; number < MOVERS; number++) {
             Random sizes = new Random(batches.nextLong());
-            movers.add(thread("mover" + number, () -> move("work", sizes)));
+            movers.add(thread("mover" + number, () -> move("work", sizes, false)));
         }
-        movers.add(thread("lone mover", () -> move("lone", new Random(batches.nextLong()))));
+        Random lone = new Random(batches.nextLong());
+        movers.add(thread("lone mover", () -> move("lone", lone, true)));
         restart(restarts, new Random(seed));
         producing = false;
         join(producers);
         long total = sent.values().stream().mapToLong(Long::longValue).sum();
-        Map<String, Integer> counted = count(total);
+        Map<String, Integer> dead = new TreeMap<>();
+        Map<String, Integer> counted = count(total, dead);
         moving = false;
         join(movers);
-        boolean clean = report(restarts, seed, sent, counted);
+        drain("done", 0, counted);
+        drain("ActiveMQ.DLQ", 0, dead);
+        boolean clean = report(restarts, seed, sent, counted, dead);
         if (clean) {
             broker.close();
         } else {
@@ -219,20 +228,25 @@ public final class Failover {
         };
     }
 
-    private long move(String queue, Random sizes) throws JMSException {
+    private long move(String queue, Random sizes, boolean keepsSession) throws JMSException {
         try (Connection connection = factory().createConnection()) {
             connection.start();
-            Session session = connection.createSession(true, Session.SESSION_TRANSACTED);
-            MessageConsumer consumer = session.createConsumer(session.createQueue(queue));
-            MessageProducer done = session.createProducer(session.createQueue("done"));
             while (moving) {
-                moveSome(session, consumer, done, 1 + sizes.nextInt(MOVED_MAX));
+                Session session = connection.createSession(true, Session.SESSION_TRANSACTED);
+                MessageConsumer consumer = session.createConsumer(session.createQueue(queue));
+                MessageProducer done = session.createProducer(session.createQueue("done"));
+                boolean isUsable = true;
+                while (moving && isUsable) {
+                    isUsable = moveSome(session, consumer, done, 1 + sizes.nextInt(MOVED_MAX)) || keepsSession;
+                }
+                session.close();
             }
             return 0;
         }
     }
 
-    private void moveSome(Session session, MessageConsumer consumer, MessageProducer done, int max) throws JMSException {
+    /** Whether it was committed, as far as is known. */
+    private boolean moveSome(Session session, MessageConsumer consumer, MessageProducer done, int max) throws JMSException {
         try {
             int moved = 0;
             while (moved < max && consumer.receive(moved == 0 ? 500 : 50) instanceof TextMessage message) {
@@ -241,66 +255,85 @@ public final class Failover {
             }
             session.commit();
             progress.addAndGet(moved == 0 ? 0 : 1);
+            return true;
         } catch (TransactionRolledBackException inDoubt) {
             moversInDoubt.incrementAndGet();
+            return false;
         } catch (JMSException error) {
             // The transaction cannot be completed, for instance since what was received goes to another consumer now.
             moversInDoubt.incrementAndGet();
             session.rollback();
+            return false;
         }
     }
 
-    /** How often each message came to done. Waits until as many came as were sent, and then until nothing more comes. */
-    private Map<String, Integer> count(long total) throws JMSException {
+    /** How often each message came to done, or was given up. Waits until as many came as were sent, or none comes any more. */
+    private Map<String, Integer> count(long total, Map<String, Integer> dead) throws JMSException {
         Map<String, Integer> counted = new TreeMap<>();
-        try (Connection connection = factory().createConnection()) {
-            connection.start();
-            Session session = connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
-            MessageConsumer consumer = session.createConsumer(session.createQueue("done"));
-            long came = 0;
-            while (consumer.receive(came < total ? 15_000 : 2_000) instanceof TextMessage message) {
-                counted.merge(message.getText(), 1, Integer::sum);
-                came++;
-            }
+        long came = 0;
+        for (int silent = 0; silent < SILENT_MAX && came < total; silent++) {
+            long more = drain("done", total - came, counted);
+            more += drain("ActiveMQ.DLQ", 0, dead);
+            came += more;
+            silent = more == 0 ? silent : 0;
         }
         return counted;
     }
 
-    private boolean report(int restarts, long seed, Map<String, Long> sent, Map<String, Integer> counted) {
+    /** Takes what is in a queue, at least so many if they come in time; how many it took. */
+    private long drain(String queue, long expected, Map<String, Integer> counted) throws JMSException {
+        try (Connection connection = factory().createConnection()) {
+            connection.start();
+            Session session = connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
+            MessageConsumer consumer = session.createConsumer(session.createQueue(queue));
+            long came = 0;
+            while (consumer.receive(came < expected ? 5_000 : 1_000) instanceof TextMessage message) {
+                counted.merge(message.getText(), 1, Integer::sum);
+                came++;
+            }
+            return came;
+        }
+    }
+
+    private boolean report(int restarts, long seed, Map<String, Long> sent, Map<String, Integer> counted, Map<String, Integer> dead) {
         System.out.printf("failover: client %s, %d restarts, seed %d; commits in doubt: %d were done, %d were not; movers rolled back: %d%n",
                 ActiveMQConnectionFactory.class.getPackage().getImplementationVersion(), restarts, seed, foundCommitted.get(),
                 foundRolledBack.get(), moversInDoubt.get());
-        System.out.println("| producer | sent | received | lost | twice |");
-        System.out.println("|---|---|---|---|---|");
+        System.out.println("| producer | sent | received | given up | lost | twice |");
+        System.out.println("|---|---|---|---|---|---|");
         Map<String, Integer> rest = new TreeMap<>(counted);
         boolean clean = complaints.isEmpty() && !sent.isEmpty();
         for (Map.Entry<String, Long> producer : sent.entrySet()) {
-            clean &= judge(producer.getKey(), producer.getValue(), rest);
+            clean &= judge(producer.getKey(), producer.getValue(), rest, dead);
         }
+        dead.keySet().stream().limit(10).forEach(text -> System.out.println("failover: given up, but never sent " + text));
         rest.keySet().stream().limit(10).forEach(text -> System.out.println("failover: never sent " + text));
         complaints.forEach(text -> System.out.println("failover: " + text));
-        return clean && rest.isEmpty();
+        return clean && rest.isEmpty() && dead.isEmpty();
     }
 
-    /** What became of one producer's messages, which are taken out of {@code counted}. */
-    private static boolean judge(String producer, long sent, Map<String, Integer> counted) {
+    /** What became of one producer's messages, which are taken out of both maps. Only the client that keeps its session may give up. */
+    private static boolean judge(String producer, long sent, Map<String, Integer> counted, Map<String, Integer> dead) {
         List<String> lost = new ArrayList<>();
         List<String> twice = new ArrayList<>();
         long received = 0;
+        long givenUp = 0;
         for (long number = 0; number < sent; number++) {
             String text = producer + " " + number;
-            Integer times = counted.remove(text);
-            received += times == null ? 0 : times;
-            if (times == null) {
+            int times = Objects.requireNonNullElse(counted.remove(text), 0);
+            int deaths = Objects.requireNonNullElse(dead.remove(text), 0);
+            received += times;
+            givenUp += deaths;
+            if (times + deaths == 0) {
                 lost.add(text);
-            } else if (times > 1) {
-                twice.add(text + " (" + times + " times)");
+            } else if (times + deaths > 1) {
+                twice.add(text + " (" + times + " times, given up " + deaths + " times)");
             }
         }
-        System.out.printf("| %s | %d | %d | %d | %d |%n", producer, sent, received, lost.size(), twice.size());
+        System.out.printf("| %s | %d | %d | %d | %d | %d |%n", producer, sent, received, givenUp, lost.size(), twice.size());
         lost.stream().limit(10).forEach(text -> System.out.println("failover: lost " + text));
         twice.stream().limit(10).forEach(text -> System.out.println("failover: twice " + text));
-        return lost.isEmpty() && twice.isEmpty() && sent > 0;
+        return lost.isEmpty() && twice.isEmpty() && sent > 0 && (givenUp == 0 || producer.startsWith("lone-"));
     }
 
     private static long record(Map<String, Long> sent, String name, long count) {
