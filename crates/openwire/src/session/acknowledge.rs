@@ -94,7 +94,6 @@ fn settle(
             let count = u64::try_from(ack.message_count).unwrap_or(0);
             let (deliveries, settlement, transaction) = match kind {
                 AckType::Delivered => (counted.open(count), Settlement::Delivered, None),
-                // It stays with its consumer, and there is nobody else to count for.
                 AckType::Redelivered => return Ok(None),
                 AckType::Expired => (counted.settle(count, None), Settlement::Expired, None),
                 // What came from a topic has no dead letters.
@@ -123,8 +122,8 @@ fn settle(
             return Ok(deliveries.map(|deliveries| (deliveries, Settlement::Delivered, None)));
         }
         AckType::Redelivered => {
-            let deliveries = list.deliveries(first_at, last_at);
-            return Ok(deliveries.map(|deliveries| (deliveries, Settlement::Redelivered, None)));
+            // The client counts what it gives to its application again; the broker counts at the consumer's end.
+            return Ok(None);
         }
         AckType::Poison => (Settlement::Poisoned(cause(ack)), None),
         AckType::Expired => (Settlement::Expired, None),
