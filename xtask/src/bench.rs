@@ -1,21 +1,22 @@
 //! The standard workloads against FerryMQ and, where asked, against other brokers in the same run.
 //!
 //! ```text
-//!   for each workload, for each repeat, for each broker:  ferrymq bench --preset … --json  ──► figures
+//!   for each workload, for each repeat, for each broker:  ferrymq bench --preset … --json, or the JMS client ──► figures
 //!   figures ──► docs/bench/results.md (table), docs/bench/rates.svg and docs/bench/costs.svg (plots)
 //! ```
 //!
 //! Repeats are interleaved, so that a noisy moment of the machine meets every broker. All brokers run the whole time;
 //! those not measured are idle.
 //!
-//! Not here: the load itself (`ferrymq bench`). It speaks STOMP; a broker without STOMP, as NATS, cannot be driven yet:
-//! [`contender::Contender`] is where its starter belongs once `ferrymq bench --protocol` knows another protocol.
+//! Not here: the load itself (`ferrymq bench`, and `interop/java-apps`, package `bench`). A broker that speaks neither
+//! STOMP nor OpenWire, as NATS, cannot be driven yet: [`contender::Contender`] is where its starter belongs.
 
 mod contender;
 mod figures;
 mod page;
 mod plot;
 
+use crate::java_apps::{Client, Programs};
 use crate::kill9::Scratch;
 use crate::shell::{self, Outcome, Profile};
 use clap::Args;
@@ -26,7 +27,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// In the order of the table.
-const WORKLOADS: [&str; 10] = ["S1w", "S1t", "S1f", "S2", "S3", "S3c", "S3b", "S4", "S4b", "S1-flood"];
+const STOMP: [&str; 10] = ["S1w", "S1t", "S1f", "S2", "S3", "S3c", "S3b", "S4", "S4b", "S1-flood"];
+/// OpenWire by the same generator.
+const OPENWIRE: [&str; 12] = ["O1", "O1b", "O1c", "O1d", "O1e", "O2", "O2c", "O3", "O3b", "O4", "O4b", "O4c"];
+/// OpenWire by the JMS client, of `interop/java-apps`.
+const JMS: [&str; 15] =
+    ["W1a", "W1b", "W1c", "W1d", "W2", "W2b", "W3", "W5", "W5b", "W6", "W6b", "W7", "W7a", "W7c", "W10"];
+/// A JVM compiles what it runs often, so the client gets more time than the generator. Seconds.
+const JMS_WARM_UP: u32 = 5;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -60,13 +68,17 @@ pub(crate) fn run(options: &Options) -> Outcome {
     for contender in &contenders {
         println!("bench: {} listens after {:.0?}", contender.name, contender.started_in);
     }
-    warm_java(&binary, &contenders)?;
+    let chosen = wanted(&options.workloads);
+    let uses_jms = chosen.iter().any(|workload| JMS.contains(&workload.as_str()));
+    let jms = if uses_jms { Some(Programs::compile(Client::Jakarta)?) } else { None };
+    let bench = Bench { binary: &binary, jms, options };
+    bench.warm_java(&contenders, &chosen)?;
     let mut rows = Vec::new();
-    for workload in wanted(&options.workloads) {
+    for workload in chosen {
         let mut measured: Vec<Row> = contenders.iter().map(|contender| Row::new(&workload, &contender.name)).collect();
         for repeat in 1..=options.repeats {
             for (contender, row) in contenders.iter().zip(&mut measured) {
-                let figures = measure(&binary, contender, &workload, options)?;
+                let figures = bench.measure(contender, &workload)?;
                 println!("bench: {workload} {repeat} {}: {figures}", contender.name);
                 row.runs.push(figures);
             }
@@ -83,28 +95,58 @@ pub(crate) fn run(options: &Options) -> Outcome {
 }
 
 fn wanted(chosen: &[String]) -> Vec<String> {
-    if chosen.is_empty() { WORKLOADS.map(str::to_owned).to_vec() } else { chosen.to_vec() }
-}
-
-/// A Java broker compiles what it runs often: ten seconds of load before anything is measured.
-fn warm_java(binary: &Path, contenders: &[Contender]) -> Outcome {
-    for contender in contenders.iter().filter(|contender| contender.is_java) {
-        shell::read(&mut bench(binary, contender, &["--preset", "S1w", "--warm-up", "1s", "--duration", "9s"]))?;
+    if chosen.is_empty() {
+        [&STOMP[..], &OPENWIRE, &JMS].concat().into_iter().map(str::to_owned).collect()
+    } else {
+        chosen.to_vec()
     }
-    Ok(())
 }
 
-fn measure(binary: &Path, contender: &Contender, workload: &str, options: &Options) -> Result<Figures, Box<dyn Error>> {
-    let (warm_up, duration) = (format!("{}s", options.warm_up), format!("{}s", options.seconds));
-    let flags = ["--preset", workload, "--warm-up", &warm_up, "--duration", &duration];
-    let printed = shell::read(&mut bench(binary, contender, &flags));
-    let printed = printed.map_err(|error| format!("{workload} on {}: {error}", contender.name))?;
-    Figures::read(&printed).map_err(|error| format!("{workload} on {}: {error} in {printed}", contender.name).into())
+/// What measures.
+struct Bench<'a> {
+    binary: &'a Path,
+    /// Where a workload of the JMS client is among the chosen ones.
+    jms: Option<Programs>,
+    options: &'a Options,
 }
 
-fn bench(binary: &Path, contender: &Contender, flags: &[&str]) -> Command {
-    let mut command = Command::new(binary);
-    command.args(["bench", "--json", "--url", &format!("stomp://{}", contender.stomp)]);
-    command.args(["--pid", &contender.pid().to_string()]).args(flags);
-    command
+impl Bench<'_> {
+    /// A Java broker compiles what it runs often: ten seconds of load before anything is measured, for each protocol.
+    fn warm_java(&self, contenders: &[Contender], chosen: &[String]) -> Outcome {
+        for contender in contenders.iter().filter(|contender| contender.is_java) {
+            if chosen.iter().any(|workload| STOMP.contains(&workload.as_str())) {
+                shell::read(&mut self.generator(contender, "S1w", 1, 9))?;
+            }
+            if chosen.iter().any(|workload| !STOMP.contains(&workload.as_str())) {
+                shell::read(&mut self.generator(contender, "O2", 1, 9))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn measure(&self, contender: &Contender, workload: &str) -> Result<Figures, Box<dyn Error>> {
+        let Options { warm_up, seconds, .. } = *self.options;
+        let mut command = match &self.jms {
+            Some(programs) if JMS.contains(&workload) => {
+                let mut java = programs.command("ferrymq.apps.bench.Bench");
+                java.args([format!("tcp://{}", contender.openwire), workload.to_owned()]);
+                java.args([warm_up.max(JMS_WARM_UP), seconds, contender.pid()].map(|number| number.to_string()));
+                java
+            }
+            _ => self.generator(contender, workload, warm_up, seconds),
+        };
+        let printed = shell::read(&mut command);
+        let printed = printed.map_err(|error| format!("{workload} on {}: {error}", contender.name))?;
+        Figures::read(&printed)
+            .map_err(|error| format!("{workload} on {}: {error} in {printed}", contender.name).into())
+    }
+
+    fn generator(&self, contender: &Contender, workload: &str, warm_up: u32, seconds: u32) -> Command {
+        let at = if OPENWIRE.contains(&workload) { contender.openwire } else { contender.stomp };
+        let mut command = Command::new(self.binary);
+        command.args(["bench", "--json", "--preset", workload, "--url", &format!("tcp://{at}")]);
+        command.args(["--pid", &contender.pid().to_string()]);
+        command.args(["--warm-up", &format!("{warm_up}s"), "--duration", &format!("{seconds}s")]);
+        command
+    }
 }

@@ -16,6 +16,8 @@ pub(crate) struct BrokerProcess {
     child: Child,
     /// Where it speaks STOMP.
     pub(crate) stomp: SocketAddr,
+    /// Where it tells STOMP from OpenWire.
+    pub(crate) openwire: SocketAddr,
     /// From its start to the first handshake: what a user waits for after a crash.
     pub(crate) started_in: Duration,
 }
@@ -45,7 +47,7 @@ impl BrokerProcess {
             .spawn()?;
         loop {
             if Client::connect(stomp, None).is_ok() {
-                return Ok(Self { child, stomp, started_in: begin.elapsed() });
+                return Ok(Self { child, stomp, openwire: auto, started_in: begin.elapsed() });
             }
             if let Some(status) = child.try_wait()? {
                 return Err(format!("the broker ended at its start, {status}: {}", tail(&log_path)).into());

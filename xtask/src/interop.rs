@@ -4,6 +4,7 @@
 
 mod java;
 
+use crate::java_apps::{self, Client};
 use crate::shell::{self, Outcome, Profile};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub(crate) enum Suite {
     Javascript,
     Ruby,
     Java,
+    JavaApps,
 }
 
 /// How a suite ended.
@@ -36,8 +38,9 @@ enum Ended {
 
 pub(crate) fn run(options: &Options) -> Outcome {
     let binary = shell::broker_binary(if options.release { Profile::Release } else { Profile::Debug })?;
-    let wanted =
-        options.only.map_or(vec![Suite::Python, Suite::Javascript, Suite::Ruby, Suite::Java], |suite| vec![suite]);
+    let wanted = options
+        .only
+        .map_or(vec![Suite::Python, Suite::Javascript, Suite::Ruby, Suite::Java, Suite::JavaApps], |suite| vec![suite]);
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for suite in wanted {
         println!("interop: {suite:?}");
@@ -74,6 +77,13 @@ fn start(suite: Suite, binary: &Path) -> Result<Ended, Box<dyn std::error::Error
                     Ended::Failed
                 }
             });
+        }
+        Suite::JavaApps => {
+            let outcomes = Client::ALL.map(|client| java_apps::test(client, binary));
+            for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+                println!("interop: {error}");
+            }
+            return Ok(if outcomes.iter().all(Result::is_ok) { Ended::Passed } else { Ended::Failed });
         }
     };
     let status = command.env("FERRYMQ_BIN", binary).status()?;

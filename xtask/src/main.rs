@@ -1,10 +1,10 @@
 //! Automation of the workspace: `cargo xtask <command>`.
 //!
 //! ```text
-//!   check ─ fmt, clippy, docs, tidy ──┐
-//!   test  ─ cargo test, interop, kill9, sim ──┤── what .ci/run runs
-//!   licences, fuzz ───────────────────┘
-//!   sim, kill9, powercut, bench ─ campaigns, as long as asked
+//!   check ─ fmt, clippy, docs, tidy ────────────────────┐
+//!   test ─ cargo test, sim, interop, kill9, failover, xa ┤── what .ci/run runs
+//!   licences, fuzz ─────────────────────────────────────┘
+//!   sim, kill9, failover, xa, powercut, bench ─ campaigns, as long as asked
 //! ```
 //!
 //! Invariants worth naming:
@@ -19,9 +19,11 @@ mod bench;
 mod broker_process;
 mod campaign;
 mod check;
+mod failover;
 mod fix;
 mod fuzz;
 mod interop;
+mod java_apps;
 mod kill9;
 mod licences;
 mod powercut;
@@ -32,6 +34,7 @@ mod sources;
 mod stomp_client;
 mod test;
 mod tidy;
+mod xa;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -65,6 +68,10 @@ enum Task {
     Kill9(kill9::Options),
     /// Power cut on a disk image under load, verify
     Powercut(powercut::Options),
+    /// Restarts under applications of the Java client's failover transport
+    Failover(failover::Options),
+    /// SIGKILL around every step of distributed transactions
+    Xa(xa::Options),
     /// Standard workloads against this broker and others
     Bench(bench::Options),
 }
@@ -81,6 +88,8 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Kill9(options) => kill9::run(&options),
         Task::Powercut(options) => powercut::run(&options),
+        Task::Failover(options) => failover::run(&options),
+        Task::Xa(options) => xa::run(&options),
         Task::Bench(options) => bench::run(&options),
     };
     match outcome {

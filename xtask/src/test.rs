@@ -1,7 +1,8 @@
 //! The whole test run, as the README names it: sets up what tests need, runs all of them, and sums up.
 
+use crate::java_apps::Client;
 use crate::shell::{self, Outcome, Profile, cargo};
-use crate::{interop, kill9, sim};
+use crate::{failover, interop, kill9, sim, xa};
 use clap::Args;
 use std::time::Instant;
 
@@ -10,6 +11,12 @@ pub(crate) struct Options {
     /// Crashes of the real broker
     #[arg(long, default_value_t = 20)]
     kill9_cycles: u32,
+    /// Restarts under failover applications
+    #[arg(long, default_value_t = 3)]
+    failover_restarts: u32,
+    /// Runs for each moment of each step of a distributed transaction
+    #[arg(long, default_value_t = 2)]
+    xa_runs: u32,
     /// Runs of the simulator
     #[arg(long, default_value_t = sim::SEEDS_DEFAULT)]
     sim_seeds: u64,
@@ -18,11 +25,16 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Outcome {
     shell::build_broker(Profile::Debug)?;
     let kill9_options = kill9::Options { cycles: options.kill9_cycles, seed: None, release: false, keep: None };
-    let steps: [(&str, &dyn Fn() -> Outcome); 4] = [
+    let failover_options =
+        failover::Options { restarts: options.failover_restarts, client: None, seed: None, release: false };
+    let xa_options = xa::Options { runs: options.xa_runs, steps: Vec::new(), client: Client::Jakarta, release: false };
+    let steps: [(&str, &dyn Fn() -> Outcome); 6] = [
         ("cargo test", &|| shell::run(cargo().args(["test", "--workspace", "--no-fail-fast"]))),
         ("sim", &|| sim::run(&sim::Options { seeds: options.sim_seeds, start: 1, enumerate: false })),
         ("interop", &|| interop::run(&interop::Options { only: None, release: false })),
         ("kill9", &|| kill9::run(&kill9_options)),
+        ("failover", &|| failover::run(&failover_options)),
+        ("xa", &|| xa::run(&xa_options)),
     ];
     let mut failed = Vec::new();
     for (name, step) in steps {

@@ -9,11 +9,12 @@
 //! Rates come from closed loops, where the messages under way are bounded, latencies from open loops, where every
 //! message has its moment and a late one counts from that moment. `docs/bench.md` says how to read the figures.
 //!
-//! Not here: the STOMP codec. The generator copies frames from a template and looks only for the headers it needs,
-//! since it has to be cheaper for each message than any broker that it measures.
+//! Not here: the codecs. The generator copies frames from a template and looks only for the fields it
+//! needs, since it has to be cheaper for each message than any broker that it measures.
 
 mod connection;
 mod measure;
+mod openwire;
 mod pace;
 mod preset;
 mod process;
@@ -22,6 +23,7 @@ mod publish;
 mod report;
 mod stomp;
 mod subscribe;
+mod wire;
 mod workload;
 
 use std::io;
@@ -29,13 +31,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
 use self::measure::Measure;
 use self::progress::Progress;
 use self::report::Report;
+use self::wire::Protocol;
 use self::workload::{Acknowledge, DestinationKind, Pace, Workload};
 use crate::address::{BrokerArgs, duration};
 use crate::output::{self, Failure};
@@ -43,21 +46,14 @@ use crate::output::{self, Failure};
 /// The longest time that a histogram tells apart, in nanoseconds: ten minutes.
 const LATENCY_MAX: u64 = 600_000_000_000;
 
-/// What the generator speaks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Protocol {
-    /// STOMP 1.2
-    Stomp,
-}
-
 /// What to measure.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     broker: BrokerArgs,
-    /// What the broker is spoken to in
-    #[arg(long, value_enum, default_value_t = Protocol::Stomp)]
-    protocol: Protocol,
+    /// What the broker is spoken to in [default: the preset's, or stomp]
+    #[arg(long, value_enum)]
+    protocol: Option<Protocol>,
     /// Start from a standard workload; the other flags change it
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
@@ -159,9 +155,7 @@ fn bench(arguments: &Arguments) -> Result<(), Failure> {
             count: arguments.count,
             pid: arguments.pid,
         };
-        let run = match arguments.protocol {
-            Protocol::Stomp => measure.run()?,
-        };
+        let run = measure.run()?;
         if !arguments.json {
             output::raw(report::block(&report.workload, &run).as_bytes())?;
         }
@@ -194,6 +188,7 @@ impl Arguments {
     fn workload(&self) -> Result<Workload, String> {
         let mut workload = self.preset.as_deref().map_or_else(|| Ok(Workload::custom()), preset::find)?;
         let shape = &self.shape;
+        workload.protocol = self.protocol.unwrap_or(workload.protocol);
         let set = |target: &mut usize, flag: Option<usize>| *target = flag.unwrap_or(*target);
         set(&mut workload.destinations, shape.destinations);
         set(&mut workload.producers, shape.producers);

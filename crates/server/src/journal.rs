@@ -12,6 +12,7 @@
 //! - After a failed write or sync no further batch is performed, and the process is told to end.
 
 use crate::core::{Core, FetchResult, Scratch, Stage};
+use crate::fail_point::{FailPoints, Point};
 use ferrymq_model::Dialects;
 use ferrymq_node::Fetch;
 use ferrymq_storage::disk::DiskError;
@@ -31,6 +32,7 @@ pub(crate) enum JournalEnd {
 pub(crate) fn run(core: &Core, disk: &mut dyn Disk) -> JournalEnd {
     let mut scratch = Scratch::default();
     let mut done = None;
+    let fail_points = FailPoints::from_environment();
     loop {
         // Read before the batch is taken: what entered before the server's end is in that batch.
         let ending = core.stage() == Stage::Ended;
@@ -41,8 +43,12 @@ pub(crate) fn run(core: &Core, disk: &mut dyn Disk) -> JournalEnd {
             thread::park();
             continue;
         };
+        fail_points.reached(Point::BeforeWrite);
         match perform(&mut batch, disk) {
-            Ok(()) => done = Some(batch),
+            Ok(()) => {
+                fail_points.reached(Point::AfterWrite);
+                done = Some(batch);
+            }
             Err(reason) => {
                 tracing::error!(%reason, "the journal failed: nothing more is confirmed, the broker ends");
                 core.store_failed(&mut scratch);

@@ -24,6 +24,7 @@ mod clock;
 pub mod config;
 mod control;
 mod core;
+mod fail_point;
 mod journal;
 pub mod log;
 mod mailbox;

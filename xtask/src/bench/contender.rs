@@ -16,6 +16,7 @@ const START_MAX: Duration = Duration::from_secs(600);
 pub(crate) struct Contender {
     pub(crate) name: String,
     pub(crate) stomp: SocketAddr,
+    pub(crate) openwire: SocketAddr,
     /// From its start to its first handshake.
     pub(crate) started_in: Duration,
     /// Resident memory right after that. Bytes.
@@ -35,6 +36,7 @@ impl Contender {
         Ok(Self {
             name: "ferrymq".to_owned(),
             stomp: broker.stomp,
+            openwire: broker.openwire,
             started_in: broker.started_in,
             idle_bytes: resident(broker.pid()),
             is_java: false,
@@ -48,16 +50,19 @@ impl Contender {
         if !script.is_file() {
             return Err(format!("bench/brokers has no {name}.sh").into());
         }
-        let stomp = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let (one, other) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+        let (stomp, openwire) = (one.local_addr()?, other.local_addr()?);
+        drop((one, other));
         let log_path = scratch.join(format!("{name}.log"));
         let log = File::create(&log_path)?;
         let begin = Instant::now();
         let mut command = Command::new("bash");
-        command.arg(script).arg(scratch.join(name)).arg(stomp.port().to_string());
+        command.arg(script).arg(scratch.join(name)).args([stomp, openwire].map(|at| at.port().to_string()));
         let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
         let mut contender = Self {
             name: name.to_owned(),
             stomp,
+            openwire,
             started_in: Duration::ZERO,
             idle_bytes: 0,
             is_java: true,

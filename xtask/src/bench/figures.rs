@@ -14,6 +14,7 @@ pub(crate) struct Figures {
     /// To the receipt where receipts are asked for, else to the consumer. Microseconds.
     pub(crate) p50_us: Option<f64>,
     pub(crate) p99_us: Option<f64>,
+    pub(crate) p999_us: Option<f64>,
     /// Resident memory at the end. Bytes.
     pub(crate) resident: Option<f64>,
     /// What did not come, of messages and receipts.
@@ -33,6 +34,7 @@ impl Figures {
             cost_us: number("/broker/cpu_us_per_message"),
             p50_us: number(&format!("{latency}/p50_us")),
             p99_us: number(&format!("{latency}/p99_us")),
+            p999_us: number(&format!("{latency}/p999_us")),
             resident: number("/broker/resident_bytes"),
             missing: ["/missing", "/unconfirmed"].iter().filter_map(|path| run.pointer(path)?.as_u64()).sum(),
         })
@@ -100,7 +102,15 @@ mod tests {
 
     #[test]
     fn the_median_of_three_is_the_middle() {
-        let figures = |rate| Figures { rate, cost_us: None, p50_us: None, p99_us: None, resident: None, missing: 0 };
+        let figures = |rate| Figures {
+            rate,
+            cost_us: None,
+            p50_us: None,
+            p99_us: None,
+            p999_us: None,
+            resident: None,
+            missing: 0,
+        };
         let runs = vec![figures(3.0), figures(1.0), figures(2.0)];
         let row = Row { runs, ..Row::new("S2", "ferrymq") };
         assert_eq!(row.spread(|run| Some(run.rate)), Some(Spread { least: 1.0, median: 2.0, most: 3.0 }));

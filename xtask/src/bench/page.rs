@@ -30,16 +30,19 @@ pub(super) fn markdown(
          receipts are asked for, else from the scheduled sending to the consumer. What is measured and how: \
          [README.md](README.md).\n\n![rates](rates.svg)\n![costs](costs.svg)\n"
     )?;
-    page.push_str("| workload | broker | deliveries/s | broker µs/message | p50 / p99 µs | memory MB | missing |\n");
+    page.push_str(
+        "| workload | broker | deliveries/s | broker µs/message | p50 / p99 / p99.9 µs | memory MB | missing |\n",
+    );
     page.push_str("|---|---|---|---|---|---|---|\n");
     for row in rows {
         let rate = cell(row.spread(|run| Some(run.rate)), 0);
         let cost = cell(row.spread(|run| run.cost_us), 2);
         let (p50, p99) = (median(row.spread(|run| run.p50_us)), median(row.spread(|run| run.p99_us)));
+        let p999 = median(row.spread(|run| run.p999_us));
         let memory = median(row.spread(|run| run.resident.map(|bytes| bytes / 1e6)));
         let missing: u64 = row.runs.iter().map(|run| run.missing).sum();
         let (workload, broker) = (&row.workload, &row.broker);
-        writeln!(page, "| {workload} | {broker} | {rate} | {cost} | {p50} / {p99} | {memory} | {missing} |")?;
+        writeln!(page, "| {workload} | {broker} | {rate} | {cost} | {p50} / {p99} / {p999} | {memory} | {missing} |")?;
     }
     page.push_str("\n| broker | start to first handshake | memory then, MB |\n|---|---|---|\n");
     for Contender { name, started_in, idle_bytes, .. } in contenders {

@@ -1,5 +1,6 @@
 //! The JMS suite of `interop/java`, once with each generation of the ActiveMQ client, and the table of what passed.
 
+use crate::java_apps;
 use crate::shell::{self, Outcome};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -23,7 +24,7 @@ struct Count {
 
 /// Runs the suite with both clients; fails where a test fails or the page tells something else than the run.
 pub(super) fn run(folder: &Path, binary: &Path) -> Outcome {
-    set_up()?;
+    java_apps::set_up()?;
     let mut areas: BTreeMap<String, [Count; GENERATIONS.len()]> = BTreeMap::new();
     let mut failed = false;
     for (column, (generation, profile)) in GENERATIONS.iter().enumerate() {
@@ -55,16 +56,6 @@ pub(super) fn run(folder: &Path, binary: &Path) -> Outcome {
         Some(row) => Err(format!("{PAGE} does not say what passed: {row}").into()),
         None => Ok(()),
     }
-}
-
-/// Java and Maven, where they are missing and this user may install Debian's packages.
-fn set_up() -> Outcome {
-    if !shell::on_path("mvn") && shell::on_path("apt-get") && shell::is_root()? {
-        for arguments in [vec!["update", "-qq"], vec!["install", "-qq", "--yes", "openjdk-17-jdk-headless", "maven"]] {
-            shell::run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
-        }
-    }
-    if shell::on_path("mvn") { Ok(()) } else { Err("java: needs Maven and a JDK of at least 17".into()) }
 }
 
 fn row(area: &str, counts: &[Count]) -> String {

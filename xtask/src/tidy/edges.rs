@@ -42,7 +42,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         folder: "cli",
-        ours: &["server", "model", "stomp", "storage"],
+        ours: &["server", "model", "stomp", "openwire", "storage"],
         foreign: &[
             "bytes",
             "tokio",

@@ -156,20 +156,27 @@ impl Broker {
             Stage::Over(outcome, lsn) => return self.over(session, xid, outcome, lsn, None),
             Stage::Unknown => return Err(unknown(xid)),
         }
-        let branch = self.branches.active.get_mut(xid).expect("it is active");
-        let Some(place) = branch.working.iter().position(|(worker, _)| *worker == session) else {
+        if !self.branches.active.get(xid).is_some_and(|branch| branch.has(session)) {
             return Err(wrong(BranchError::Protocol, format!("the session does not work on branch {xid}")));
-        };
+        }
+        self.end_work(session, xid);
+        Ok(())
+    }
+
+    /// Ends a session's work on an active branch. Where several parts of a client work on it, each ends it.
+    fn end_work(&mut self, session: SessionId, xid: &Arc<Xid>) {
+        let branch = self.branches.active.get_mut(xid).expect("it is active");
+        let Some(place) = branch.working.iter().position(|(worker, _)| *worker == session) else { return };
         let (_, transaction) = branch.working.remove(place);
         let known = self.asking(session).transactions.remove(&transaction);
         let known = known.expect("a session's work on a branch is one of its transactions");
         let branch = self.branches.active.get_mut(xid).expect("it is active");
         branch.done.push((session, known));
-        Ok(())
     }
 
-    /// Whether nobody works on an active branch any more.
-    fn check_ended(&self, xid: &Arc<Xid>) -> Result<(), Refusal> {
+    /// Whether nobody works on an active branch any more. Who asks for its end has ended its own work by that.
+    fn check_ended(&mut self, session: SessionId, xid: &Arc<Xid>) -> Result<(), Refusal> {
+        self.end_work(session, xid);
         if self.branches.active.get(xid).is_some_and(|branch| branch.working.is_empty()) {
             return Ok(());
         }
@@ -185,7 +192,7 @@ impl Broker {
 
     fn try_prepare(&mut self, session: SessionId, xid: &Arc<Xid>, step: &mut Step<'_>) -> Result<Vote, Refusal> {
         match self.stage(xid, step) {
-            Stage::Active => self.check_ended(xid)?,
+            Stage::Active => self.check_ended(session, xid)?,
             Stage::Prepared => {
                 // Somebody lost the answer.
                 self.note_lsn(session, self.branches.lsn);
@@ -229,7 +236,7 @@ impl Broker {
 
     fn commit_one_phase(&mut self, session: SessionId, xid: &Arc<Xid>, step: &mut Step<'_>) -> Result<(), Refusal> {
         match self.stage(xid, step) {
-            Stage::Active => self.check_ended(xid)?,
+            Stage::Active => self.check_ended(session, xid)?,
             Stage::Prepared => return Err(wrong(BranchError::Protocol, format!("branch {xid} is prepared"))),
             Stage::Over(outcome, lsn) => return self.over(session, xid, outcome, lsn, Some(Outcome::Committed)),
             Stage::Unknown => return Err(unknown(xid)),

@@ -519,3 +519,19 @@ fn a_queue_with_locked_messages_is_not_deleted() {
     t.flush();
     assert_eq!(t.events(), "0 confirmed 2\n0 confirmed 3");
 }
+
+#[test]
+fn who_prepares_has_ended_its_work_and_may_end_it_twice() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.branch(0, "x", Start(TransactionId(1)), 1);
+    t.send_in(0, 1, "out", "b", Persistent);
+    t.branch(0, "x", End, 2);
+    t.branch(0, "x", End, 3);
+    t.branch(0, "y", Start(TransactionId(2)), 4);
+    t.send_in(0, 2, "out", "c", Persistent);
+    t.branch(0, "y", Prepare, 5);
+    t.flush();
+    let confirmed = "0 confirmed 1\n0 confirmed 2\n0 confirmed 3\n0 confirmed 4";
+    assert_eq!(t.events(), format!("{confirmed}\n0 prepared 5 Prepared"));
+}

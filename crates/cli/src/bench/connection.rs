@@ -2,13 +2,15 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream as BlockingStream;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::stomp::{self, Answer, Scanned};
-use crate::address::BrokerArgs;
+use super::openwire;
+use super::wire::{Answer, Protocol, Scanned};
+use crate::address::{BrokerArgs, Target};
 use crate::output::Failure;
 
 /// Bytes of the input buffer at first; it grows to twice the largest frame.
@@ -28,12 +30,16 @@ struct Input {
 
 /// A connection that was introduced to the broker but waits for its thread's runtime.
 pub(super) struct Introduced {
+    protocol: Protocol,
+    /// What it is called, where the protocol wants it to have a name.
+    pub(super) identity: String,
     stream: BlockingStream,
     input: Input,
 }
 
 /// A connection and its two buffers.
 pub(super) struct Connection {
+    protocol: Protocol,
     pub(super) stream: TcpStream,
     input: Input,
     /// Frames to write: append here.
@@ -41,19 +47,53 @@ pub(super) struct Connection {
     written: usize,
 }
 
-/// How a subscription is made.
-pub(super) struct Subscription<'a> {
-    pub(super) destination: &'a str,
-    pub(super) acknowledge: &'a str,
+/// Whom a connection serves.
+#[derive(Clone, Copy)]
+pub(super) enum Role<'a> {
+    Producer {
+        destination: &'a Target,
+    },
+    Consumer {
+        destination: &'a Target,
+        /// STOMP's word for it.
+        acknowledge: &'a str,
+    },
 }
 
 impl Introduced {
-    /// Connects, says CONNECT and, for a consumer, SUBSCRIBE, and waits until the broker has confirmed both.
-    pub(super) fn open(broker: &BrokerArgs, subscription: Option<Subscription<'_>>) -> Result<Introduced, Failure> {
+    /// Connects and introduces itself and, for a consumer, its subscription, and waits until the broker has confirmed
+    /// all of it.
+    pub(super) fn open(protocol: Protocol, broker: &BrokerArgs, role: Role<'_>) -> Result<Introduced, Failure> {
         let stream = broker.url.connect()?;
         let failed = |error: io::Error| Failure::because("the broker does not answer", error);
         stream.set_read_timeout(Some(HANDSHAKE_WAIT)).map_err(failed)?;
-        let mut introduced = Introduced { stream, input: Input { buffer: vec![0; INPUT_BYTES], filled: 0 } };
+        let identity = identity();
+        let mut introduced =
+            Introduced { protocol, identity, stream, input: Input { buffer: vec![0; INPUT_BYTES], filled: 0 } };
+        match protocol {
+            Protocol::Stomp => introduced.stomp(broker, role)?,
+            Protocol::Openwire => introduced.openwire(broker, role)?,
+        }
+        Ok(introduced)
+    }
+
+    fn openwire(&mut self, broker: &BrokerArgs, role: Role<'_>) -> Result<(), Failure> {
+        let role = match role {
+            Role::Producer { destination } => openwire::Role::Producer(destination),
+            Role::Consumer { destination, .. } => openwire::Role::Consumer(destination),
+        };
+        let answered = openwire::introduce(&mut self.stream, broker, &self.identity, role);
+        let left = answered.map_err(|error| Failure::because("the broker does not answer", error))??;
+        while self.input.buffer.len() < left.len() {
+            self.input.buffer.resize(self.input.buffer.len() * 2, 0);
+        }
+        self.input.buffer[..left.len()].copy_from_slice(&left);
+        self.input.filled = left.len();
+        Ok(())
+    }
+
+    fn stomp(&mut self, broker: &BrokerArgs, role: Role<'_>) -> Result<(), Failure> {
+        let failed = |error: io::Error| Failure::because("the broker does not answer", error);
         let mut connect =
             format!("CONNECT\naccept-version:1.2\nhost:{}\nheart-beat:0,0\n", broker.url.host().replace(':', "\\c"));
         for (name, value) in [("login", &broker.user), ("passcode", &broker.password)] {
@@ -66,19 +106,20 @@ impl Introduced {
             }
         }
         connect.push_str("\n\0");
-        introduced.ask(connect.as_bytes(), &Answer::Connected).map_err(failed)??;
-        if let Some(Subscription { destination, acknowledge }) = subscription {
+        self.ask(connect.as_bytes(), &Answer::Connected).map_err(failed)??;
+        if let Role::Consumer { destination, acknowledge } = role {
+            let destination = destination.stomp();
             let frame = format!("SUBSCRIBE\nid:0\ndestination:{destination}\nack:{acknowledge}\nreceipt:1\n\n\0");
-            introduced.ask(frame.as_bytes(), &Answer::Receipt(1)).map_err(failed)??;
+            self.ask(frame.as_bytes(), &Answer::Receipt(1)).map_err(failed)??;
         }
-        Ok(introduced)
+        Ok(())
     }
 
     /// Writes a frame and reads up to the answer; messages that overtake it are dropped, they belong to no run.
     fn ask(&mut self, frame: &[u8], expected: &Answer<'_>) -> io::Result<Result<(), Failure>> {
         self.stream.write_all(frame)?;
         loop {
-            match stomp::scan(&self.input.buffer[..self.input.filled]) {
+            match self.protocol.scan(&self.input.buffer[..self.input.filled]) {
                 Scanned::Frame(Answer::Error(words), _) => {
                     return Ok(Err(Failure::Failed(format!("the broker refuses: {words}"))));
                 }
@@ -97,7 +138,7 @@ impl Introduced {
                     }
                     self.input.filled += count;
                 }
-                Scanned::Nonsense => return Err(nonsense()),
+                Scanned::Nonsense => return Err(nonsense(self.protocol)),
             }
         }
     }
@@ -106,7 +147,7 @@ impl Introduced {
     pub(super) fn enter(self) -> io::Result<Connection> {
         self.stream.set_nonblocking(true)?;
         let stream = TcpStream::from_std(self.stream)?;
-        Ok(Connection { stream, input: self.input, out: Vec::new(), written: 0 })
+        Ok(Connection { protocol: self.protocol, stream, input: self.input, out: Vec::new(), written: 0 })
     }
 }
 
@@ -184,13 +225,13 @@ impl Connection {
     fn scan_all(&mut self, mut understand: impl FnMut(Answer<'_>, &mut Vec<u8>)) -> io::Result<()> {
         let mut taken = 0;
         loop {
-            match stomp::scan(&self.input.buffer[taken..self.input.filled]) {
+            match self.protocol.scan(&self.input.buffer[taken..self.input.filled]) {
                 Scanned::Frame(answer, length) => {
                     understand(answer, &mut self.out);
                     taken += length;
                 }
                 Scanned::Incomplete => break,
-                Scanned::Nonsense => return Err(nonsense()),
+                Scanned::Nonsense => return Err(nonsense(self.protocol)),
             }
         }
         self.input.consume(taken);
@@ -202,6 +243,13 @@ fn closed() -> io::Error {
     io::Error::new(ErrorKind::UnexpectedEof, "the broker closed the connection")
 }
 
-fn nonsense() -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, "the broker does not speak STOMP")
+fn nonsense(protocol: Protocol) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, format!("the broker does not speak {}", protocol.name()))
+}
+
+/// A name that no other connection has, here or elsewhere.
+fn identity() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+    format!("ID:bench-{}-{now}:{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }

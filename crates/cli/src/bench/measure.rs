@@ -12,12 +12,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
-use super::connection::{Introduced, Subscription};
+use super::connection::{Introduced, Role};
 use super::process::{self, Usage};
 use super::progress::Progress;
 use super::publish::{Producer, publish};
 use super::report::{Broker, Run, percentiles};
-use super::subscribe::subscribe;
+use super::subscribe::{Consumer, subscribe};
 use super::workload::{Acknowledge, Workload};
 use crate::address::{BrokerArgs, Target};
 use crate::output::Failure;
@@ -78,26 +78,29 @@ impl Measure<'_> {
         Ok(self.summary(&progress, (resting, begin, end), &confirmation, &end_to_end))
     }
 
-    fn destination(&self, index: usize) -> String {
+    fn destination(&self, index: usize) -> Target {
         let name = match self.workload.destinations {
             1 => self.destination.clone(),
             count => format!("{}.{}", self.destination, index % count),
         };
-        Target { kind: self.workload.kind.kind(), name }.stomp()
+        Target { kind: self.workload.kind.kind(), name }
     }
 
-    fn consumer(&self, index: usize) -> Result<Introduced, Failure> {
+    fn consumer(&self, index: usize) -> Result<Consumer, Failure> {
         let acknowledge = match self.workload.acknowledge {
             Acknowledge::Auto => "auto",
             Acknowledge::Client => "client",
             Acknowledge::Individual => "client-individual",
         };
         let destination = self.destination(index);
-        Introduced::open(self.broker, Some(Subscription { destination: &destination, acknowledge }))
+        let role = Role::Consumer { destination: &destination, acknowledge };
+        Ok(Consumer { introduced: Introduced::open(self.workload.protocol, self.broker, role)?, destination })
     }
 
     fn producer(&self, index: usize) -> Result<Producer, Failure> {
-        Ok(Producer { introduced: Introduced::open(self.broker, None)?, destination: self.destination(index) })
+        let destination = self.destination(index);
+        let role = Role::Producer { destination: &destination };
+        Ok(Producer { introduced: Introduced::open(self.workload.protocol, self.broker, role)?, destination })
     }
 
     fn produce(&self, producers: Vec<Producer>, progress: &Arc<Progress>) -> io::Result<Histogram<u64>> {
@@ -105,7 +108,7 @@ impl Measure<'_> {
         LocalSet::new().block_on(&runtime, publish(self.workload, producers, progress))
     }
 
-    fn consume(&self, consumers: Vec<Introduced>, progress: &Arc<Progress>) -> io::Result<Histogram<u64>> {
+    fn consume(&self, consumers: Vec<Consumer>, progress: &Arc<Progress>) -> io::Result<Histogram<u64>> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         LocalSet::new().block_on(&runtime, subscribe(self.workload, consumers, progress))
     }

@@ -1,6 +1,7 @@
-//! The standard workloads that STOMP can express, by name.
+//! The standard workloads, by name: S over STOMP, O over OpenWire.
 
-use super::workload::{DestinationKind, Pace, Workload};
+use super::wire::Protocol;
+use super::workload::{Acknowledge, DestinationKind, Pace, Workload};
 
 /// A name, what it measures, and the workload.
 pub(crate) struct Preset {
@@ -14,32 +15,70 @@ pub(crate) struct Preset {
 
 /// All of them, in the order in which tables show them. Bodies have 1 KiB.
 pub(crate) fn all() -> Vec<Preset> {
+    let mut presets = stomp();
+    presets.extend(openwire());
+    presets
+}
+
+fn named(list: impl IntoIterator<Item = (&'static str, &'static str, Workload)>) -> Vec<Preset> {
+    let preset = |(name, about, workload): (&'static str, &'static str, Workload)| Preset {
+        name,
+        about,
+        workload: Workload { name: name.to_string(), ..workload },
+    };
+    list.into_iter().map(preset).collect()
+}
+
+fn receipts(queue: &Workload, producers: usize, in_flight: usize) -> Workload {
+    Workload { persistent: true, in_flight: Some(in_flight), producers, ..queue.clone() }
+}
+
+fn window(workload: &Workload, count: u64) -> Workload {
+    Workload { pace: Pace::Window(count), ..workload.clone() }
+}
+
+fn stomp() -> Vec<Preset> {
     let queue = Workload { pace: Pace::Flood, ..Workload::custom() };
     let topic = Workload { kind: DestinationKind::Topic, ..queue.clone() };
-    let receipts =
-        |producers, in_flight| Workload { persistent: true, in_flight: Some(in_flight), producers, ..queue.clone() };
     let at_rate = |rate| Workload { pace: Pace::Rate(rate), ..queue.clone() };
-    let window = |workload: &Workload, count| Workload { pace: Pace::Window(count), ..workload.clone() };
     let fan_out = Workload { consumers: 100, ..topic.clone() };
-    let list = [
+    named([
         ("S1w", "queue, 1 producer, 1 consumer, 2000 messages under way", window(&queue, 2000)),
         ("S1t", "topic, 1 producer, 1 subscriber, 900 messages under way", window(&topic, 900)),
         ("S1f", "topic, 1 producer, 100 subscribers, 50 messages under way", window(&fan_out, 50)),
-        ("S2", "persistent queue, 1 producer that waits for each receipt", receipts(1, 1)),
-        ("S3", "persistent queue, 16 producers that wait for each receipt", receipts(16, 1)),
-        ("S3c", "persistent queue, 64 producers that wait for each receipt", receipts(64, 1)),
-        ("S3b", "persistent queue, 1 producer with 100 receipts in flight", receipts(1, 100)),
+        ("S2", "persistent queue, 1 producer that waits for each receipt", receipts(&queue, 1, 1)),
+        ("S3", "persistent queue, 16 producers that wait for each receipt", receipts(&queue, 16, 1)),
+        ("S3c", "persistent queue, 64 producers that wait for each receipt", receipts(&queue, 64, 1)),
+        ("S3b", "persistent queue, 1 producer with 100 receipts in flight", receipts(&queue, 1, 100)),
         ("S4", "queue, latency at 1000 messages a second", at_rate(1_000.0)),
         ("S4b", "queue, latency at 10 000 messages a second", at_rate(10_000.0)),
         ("S1-flood", "queue, 1 producer that nothing but the socket holds back", queue.clone()),
-    ];
-    list.into_iter()
-        .map(|(name, about, workload)| Preset {
-            name,
-            about,
-            workload: Workload { name: name.to_string(), ..workload },
-        })
-        .collect()
+    ])
+}
+
+/// Queues acknowledge each message, as a JMS client in its simplest mode does; topics every 50.
+fn openwire() -> Vec<Preset> {
+    let queue = Workload { protocol: Protocol::Openwire, pace: Pace::Flood, ..Workload::custom() };
+    let ranges = Workload { acknowledge: Acknowledge::Client, acknowledge_every: 50, ..queue.clone() };
+    let topic = Workload { kind: DestinationKind::Topic, ..ranges.clone() };
+    let at_rate = |rate| Workload { pace: Pace::Rate(rate), ..queue.clone() };
+    let sixteen = Workload { destinations: 16, consumers: 16, ..receipts(&queue, 16, 1) };
+    let fan_out = Workload { consumers: 100, ..topic.clone() };
+    let confirmed = Workload { pace: Pace::Rate(1_000.0), ..receipts(&queue, 1, 1_000) };
+    named([
+        ("O1", "OpenWire: persistent queue, 1 producer that waits for each response", receipts(&queue, 1, 1)),
+        ("O1b", "OpenWire: persistent queue, 16 producers that wait for each response", receipts(&queue, 16, 1)),
+        ("O1c", "OpenWire: persistent queue, 64 producers that wait for each response", receipts(&queue, 64, 1)),
+        ("O1d", "OpenWire: persistent queue, 1 producer with 100 responses in flight", receipts(&queue, 1, 100)),
+        ("O1e", "OpenWire: 16 persistent queues, a producer that waits and a consumer each", sixteen),
+        ("O2", "OpenWire: queue, 1 producer, 1 consumer, 2000 messages under way", window(&queue, 2000)),
+        ("O2c", "OpenWire: the same, 50 messages to one acknowledgement", window(&ranges, 2000)),
+        ("O3", "OpenWire: topic, 1 producer, 1 subscriber, 900 messages under way", window(&topic, 900)),
+        ("O3b", "OpenWire: topic, 1 producer, 100 subscribers, 50 messages under way", window(&fan_out, 50)),
+        ("O4", "OpenWire: queue, latency at 1000 messages a second", at_rate(1_000.0)),
+        ("O4b", "OpenWire: queue, latency at 10 000 messages a second", at_rate(10_000.0)),
+        ("O4c", "OpenWire: persistent queue, latency to the response at 1000 messages a second", confirmed),
+    ])
 }
 
 /// The preset of that name, whatever its case; else the nearest names to suggest.

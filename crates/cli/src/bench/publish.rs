@@ -14,8 +14,9 @@ use tokio::task::JoinSet;
 use super::connection::{Connection, Introduced};
 use super::pace::Schedule;
 use super::progress::Progress;
-use super::stomp::{Answer, Template};
+use super::wire::{Answer, Sending, Template};
 use super::workload::{Pace, Workload};
+use crate::address::Target;
 
 /// Bytes that are gathered before they are written.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -23,7 +24,7 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// A producer that is ready to go.
 pub(super) struct Producer {
     pub(super) introduced: Introduced,
-    pub(super) destination: String,
+    pub(super) destination: Target,
 }
 
 /// Runs all producers until the run is over; gives the times from sending to receipt, in nanoseconds.
@@ -47,8 +48,14 @@ pub(super) async fn publish(
             sent_at: VecDeque::with_capacity(limit),
             outstanding: 0,
         });
-        let template =
-            Template::new(&producer.destination, workload.size, workload.persistent, receipts.is_some(), progress.run);
+        let sending = Sending {
+            destination: &producer.destination,
+            size: workload.size,
+            persistent: workload.persistent,
+            receipts: receipts.is_some(),
+            run: progress.run,
+        };
+        let template = Template::new(workload.protocol, &producer.introduced.identity, &sending);
         let sender = Sender {
             connection: producer.introduced.enter()?,
             template,

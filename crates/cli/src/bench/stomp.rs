@@ -4,6 +4,8 @@
 
 use memchr::memchr_iter;
 
+use super::wire::{Answer, Scanned, Sending, body};
+
 /// Digits of a receipt number in the template.
 const RECEIPT_DIGITS: usize = 10;
 /// A header block longer than this is not an answer to the generator.
@@ -17,9 +19,10 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// A frame for a destination, with a body of `size` bytes that begins with the time stamp and the run.
-    pub(super) fn new(destination: &str, size: usize, persistent: bool, receipts: bool, run: u64) -> Template {
-        let mut head = format!("SEND\ndestination:{destination}\ncontent-length:{size}\n");
+    /// A frame with a body that begins with the time stamp and the run.
+    pub(super) fn new(sending: &Sending<'_>) -> Template {
+        let Sending { destination, size, persistent, receipts, run } = *sending;
+        let mut head = format!("SEND\ndestination:{}\ncontent-length:{size}\n", destination.stomp());
         if persistent {
             head.push_str("persistent:true\n");
         }
@@ -34,9 +37,7 @@ impl Template {
         head.push('\n');
         let body_at = head.len();
         let mut frame = head.into_bytes();
-        // Printable bytes that do not repeat at once: nothing on the way can profit from zeros.
-        frame.extend((0..size).map(|index| b'a' + ((index * 7 + index / 26) % 26) as u8));
-        frame[body_at + 8..body_at + 16].copy_from_slice(&run.to_le_bytes());
+        frame.extend(body(size, run));
         frame.push(0);
         Template { frame, receipt_at, body_at }
     }
@@ -58,37 +59,6 @@ impl Template {
         }
         out.extend_from_slice(&self.frame);
     }
-}
-
-/// What a broker says to the generator.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer<'a> {
-    /// A message, with the header to acknowledge it by, if it has one.
-    Message {
-        /// The value of the `ack` header.
-        ack: Option<&'a [u8]>,
-        /// The body.
-        body: &'a [u8],
-    },
-    /// A confirmation, with the number of [`Template::append`].
-    Receipt(u64),
-    /// The answer to CONNECT.
-    Connected,
-    /// A refusal: the broker's words.
-    Error(String),
-    /// Anything else.
-    Other,
-}
-
-/// How far the scanner came.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Scanned<'a> {
-    /// A whole frame and the bytes it took, the end of lines before it included.
-    Frame(Answer<'a>, usize),
-    /// More bytes are needed.
-    Incomplete,
-    /// This is not STOMP.
-    Nonsense,
 }
 
 /// Reads the first frame of the bytes, if it is whole.

@@ -12,27 +12,36 @@ use tokio::task::JoinSet;
 
 use super::connection::{Connection, Introduced};
 use super::progress::Progress;
-use super::stomp::Answer;
+use super::wire::{Acknowledger, Answer, Protocol};
 use super::workload::{Acknowledge, BODY_BYTES_MIN, Workload};
+use crate::address::Target;
+
+/// A consumer that is ready to go.
+pub(super) struct Consumer {
+    pub(super) introduced: Introduced,
+    pub(super) destination: Target,
+}
 
 /// Runs all consumers until the run is over; gives the times from sending to receiving, in nanoseconds.
 pub(super) async fn subscribe(
     workload: &Workload,
-    consumers: Vec<Introduced>,
+    consumers: Vec<Consumer>,
     progress: &Arc<Progress>,
 ) -> io::Result<Histogram<u64>> {
     let histogram = Rc::new(RefCell::new(super::histogram()));
     let mut tasks = JoinSet::new();
-    let acknowledge_every = match workload.acknowledge {
-        Acknowledge::Auto => None,
-        Acknowledge::Client => Some(workload.acknowledge_every),
-        Acknowledge::Individual => Some(1),
+    let acknowledge_every = match (workload.acknowledge, workload.protocol) {
+        (Acknowledge::Auto, Protocol::Stomp) => None,
+        // What JMS does by itself, the client does for it.
+        (Acknowledge::Auto, Protocol::Openwire) | (Acknowledge::Individual, _) => Some(1),
+        (Acknowledge::Client, _) => Some(workload.acknowledge_every),
     };
-    for introduced in consumers {
+    for Consumer { introduced, destination } in consumers {
+        let acknowledger = acknowledge_every
+            .map(|every| Acknowledger::new(workload.protocol, every, &introduced.identity, &destination));
         let receiver = Receiver {
             connection: introduced.enter()?,
-            acknowledge_every,
-            unacknowledged: 0,
+            acknowledger,
             progress: Arc::clone(progress),
             histogram: Rc::clone(&histogram),
         };
@@ -45,8 +54,7 @@ pub(super) async fn subscribe(
 
 struct Receiver {
     connection: Connection,
-    acknowledge_every: Option<u32>,
-    unacknowledged: u32,
+    acknowledger: Option<Acknowledger>,
     progress: Arc<Progress>,
     histogram: Rc<RefCell<Histogram<u64>>>,
 }
@@ -63,7 +71,7 @@ impl Receiver {
     }
 
     fn receive(&mut self) -> io::Result<()> {
-        let Receiver { connection, acknowledge_every, unacknowledged, progress, histogram } = self;
+        let Receiver { connection, acknowledger, progress, histogram } = self;
         let measuring = progress.measuring.load(Ordering::Relaxed);
         let mut histogram = histogram.borrow_mut();
         let (mut received, mut foreign) = (0, 0);
@@ -81,13 +89,8 @@ impl Receiver {
                         }
                         None => foreign += 1,
                     }
-                    let (Some(every), Some(ack)) = (*acknowledge_every, ack) else { return };
-                    *unacknowledged += 1;
-                    if *unacknowledged >= every {
-                        *unacknowledged = 0;
-                        out.extend_from_slice(b"ACK\nid:");
-                        out.extend_from_slice(ack);
-                        out.extend_from_slice(b"\n\n\0");
+                    if let (Some(acknowledger), Some(ack)) = (acknowledger.as_mut(), ack) {
+                        acknowledger.consumed(ack, out);
                     }
                 }
                 Answer::Error(words) => refusal = Some(words),

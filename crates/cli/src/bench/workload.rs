@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::wire::Protocol;
 use crate::address::Kind;
 
 /// A message carries its time stamp and the run's number, so it has at least this many bytes.
@@ -63,6 +64,8 @@ pub(crate) enum Pace {
 pub(crate) struct Workload {
     /// Its name in tables: the preset's, or `custom`.
     pub(crate) name: String,
+    /// What the broker is spoken to in.
+    pub(crate) protocol: Protocol,
     /// Queues or topics.
     pub(crate) kind: DestinationKind,
     /// How many of them. Producer and consumer number i use number i modulo this.
@@ -90,6 +93,7 @@ impl Workload {
     pub(crate) fn custom() -> Workload {
         Workload {
             name: "custom".to_string(),
+            protocol: Protocol::Stomp,
             kind: DestinationKind::Queue,
             destinations: 1,
             producers: 1,

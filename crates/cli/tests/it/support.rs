@@ -101,6 +101,7 @@ pub(crate) fn ferrymq_with(arguments: &[&str], input: &[u8]) -> Ended {
 pub(crate) struct Broker {
     process: Child,
     url: String,
+    openwire: String,
     data: PathBuf,
     _directory: Directory,
 }
@@ -108,7 +109,7 @@ pub(crate) struct Broker {
 impl Broker {
     pub(crate) fn start() -> Broker {
         let directory = Directory::new();
-        let config = "[stomp]\nbind = \"127.0.0.1:0\"\n[auto]\nbind = \"off\"\n[websocket]\nbind = \"off\"\n\
+        let config = "[stomp]\nbind = \"127.0.0.1:0\"\n[auto]\nbind = \"127.0.0.1:0\"\n[websocket]\nbind = \"off\"\n\
                       [log]\nformat = \"json\"\n[journal]\nsegment_size = \"1 MiB\"\n";
         let config = directory.file("ferrymq.toml", config.as_bytes());
         let data = directory.path().join("data");
@@ -120,8 +121,8 @@ impl Broker {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
-        let url = listening(process.stderr.take().expect("piped"));
-        Broker { process, url, data, _directory: directory }
+        let (url, openwire) = listening(process.stderr.take().expect("piped"));
+        Broker { process, url, openwire, data, _directory: directory }
     }
 
     pub(crate) fn pid(&self) -> String {
@@ -141,6 +142,12 @@ impl Broker {
     pub(crate) fn stomp_with(&self, arguments: &[&str], input: &[u8]) -> Ended {
         let arguments: Vec<&str> = arguments.iter().copied().chain(["--url", &self.url]).collect();
         ferrymq_with(&arguments, input)
+    }
+
+    /// Runs a command that connects over OpenWire.
+    pub(crate) fn openwire(&self, arguments: &[&str]) -> Ended {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["--url", &self.openwire]).collect();
+        ferrymq(&arguments)
     }
 
     /// Runs a command that works on the data directory.
@@ -164,20 +171,21 @@ impl Drop for Broker {
     }
 }
 
-/// Reads the log up to the line that names the address, and goes on reading so that the broker never waits for us.
-fn listening(log: ChildStderr) -> String {
+/// Reads the log up to the line that names the addresses for STOMP and for any protocol, and goes on reading so that the broker never waits for us.
+fn listening(log: ChildStderr) -> (String, String) {
     let mut lines = BufReader::new(log).lines();
     let mut seen = String::new();
-    let address = loop {
+    let addresses = loop {
         let Some(line) = lines.next() else { panic!("the broker did not start:\n{seen}") };
         let line = line.expect("the log is text");
         seen.push_str(&line);
         seen.push('\n');
         let Ok(entry) = serde_json::from_str::<Value>(&line) else { continue };
         if entry["message"] == "listening" {
-            break entry["stomp"].as_str().expect("an address").to_string();
+            let address = |name: &str| entry[name].as_str().expect("an address").to_string();
+            break (address("stomp"), address("auto"));
         }
     };
     thread::spawn(move || lines.for_each(drop));
-    address
+    addresses
 }

@@ -121,10 +121,9 @@ fn settle(
             let deliveries = list.deliveries(0, last_at);
             return Ok(deliveries.map(|deliveries| (deliveries, Settlement::Delivered, None)));
         }
-        AckType::Redelivered => {
-            // The client counts what it gives to its application again; the broker counts at the consumer's end.
-            return Ok(None);
-        }
+        // The client gave it to the application again and counts that itself. As in Classic nothing is counted here: a
+        // client that then closes the consumer says by its RemoveInfo that the message was seen, and that counts it.
+        AckType::Redelivered => return Ok(None),
         AckType::Poison => (Settlement::Poisoned(cause(ack)), None),
         AckType::Expired => (Settlement::Expired, None),
         AckType::Standard | AckType::Individual | AckType::Unmatched => (Settlement::Consumed, transaction),

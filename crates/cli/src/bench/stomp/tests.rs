@@ -1,8 +1,14 @@
 use super::*;
+use crate::address::{Kind, Target};
+
+fn template(kind: Kind, name: &str, size: usize, (persistent, receipts): (bool, bool), run: u64) -> Template {
+    let destination = &Target { kind, name: name.to_string() };
+    Template::new(&Sending { destination, size, persistent, receipts, run })
+}
 
 #[test]
 fn a_template_gives_whole_frames_with_their_own_stamp_and_receipt() {
-    let mut template = Template::new("/queue/q", 16, true, true, 9);
+    let mut template = template(Kind::Queue, "q", 16, (true, true), 9);
     let mut out = Vec::new();
     template.append(&mut out, 5, 1);
     template.append(&mut out, 6, 1_234_567_890);
@@ -19,7 +25,7 @@ fn a_template_gives_whole_frames_with_their_own_stamp_and_receipt() {
 
 #[test]
 fn a_template_without_receipt_asks_for_none() {
-    let mut template = Template::new("/topic/t", 20, false, false, 1);
+    let mut template = template(Kind::Topic, "t", 20, (false, false), 1);
     let mut out = Vec::new();
     template.append(&mut out, 1, 1);
     assert!(out.starts_with(b"SEND\ndestination:/topic/t\ncontent-length:20\n\n"));

@@ -48,7 +48,12 @@ final class Broker implements AutoCloseable {
     /** One for a test that restarts it. */
     static Broker own() {
         Broker broker = new Broker();
-        broker.start();
+        try {
+            broker.start();
+        } catch (RuntimeException | Error failed) {
+            broker.close();
+            throw failed;
+        }
         return broker;
     }
 
