@@ -41,7 +41,7 @@ fn every_kind_of_acknowledgement_of_a_queue() {
     let mut script = consuming("ack-queue", DestinationKind::Queue, 12);
     script.note("with the application: the window opens");
     script.client(ack(DELIVERED, None, 3, 3));
-    script.note("given again");
+    script.note("given again: the client counts");
     script.client(ack(REDELIVERED, Some(2), 3, 2));
     script.note("consumed, from the first on or from the beginning");
     script.client(ack(STANDARD, Some(2), 4, 3));
