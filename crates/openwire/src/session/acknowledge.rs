@@ -55,8 +55,8 @@ impl State {
         reply: Reply,
     ) -> Result<Done, PeerError> {
         let result = self.try_acknowledge(cx, ack, reply);
-        if let (Err(error), Some(_), None) = (&result, &ack.transaction_id, reply) {
-            self.transactions.doom_all(&error.text);
+        if let (Err(error), Some(id), None) = (&result, &ack.transaction_id, reply) {
+            self.transactions.doom(id, &error.text);
         }
         result
     }

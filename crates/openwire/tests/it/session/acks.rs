@@ -70,6 +70,23 @@ fn every_kind_of_acknowledgement_of_a_queue() {
 }
 
 #[test]
+fn the_name_of_a_message_counts_whatever_its_broker_sequence_says() {
+    let mut script = consuming("ack-sequence", DestinationKind::Queue, 6);
+    let mut individually = |number: i64, delivery: i64| {
+        let mut ack = ack(INDIVIDUAL, None, number, 1);
+        if let Some(id) = &mut ack.last_message_id {
+            id.broker_sequence_id = delivery << 16;
+        }
+        script.client(ack);
+    };
+    individually(5, 5);
+    individually(3, 3);
+    individually(4, 6);
+    individually(6, -1);
+    script.finish();
+}
+
+#[test]
 fn topics_are_acknowledged_by_count() {
     let mut script = consuming("ack-topic", DestinationKind::Topic, 8);
     script.written();
