@@ -133,8 +133,12 @@ fn settle(
         return Err(unmatched(ack, last, "end"));
     }
     let here = last_at - first_at + 1;
-    if kind == AckType::Standard && transaction.is_some() && count > here {
-        return Err(miscounted(ack, here));
+    if kind == AckType::Standard && transaction.is_some() {
+        // Fewer than there are: between its ends is what the application never had.
+        let free = list.free(first_at, last_at);
+        if count > here || (ack.first_message_id.is_some() && count < free) {
+            return Err(miscounted(ack, here));
+        }
     }
     let (settlement, transaction) = match kind {
         AckType::Delivered => {

@@ -207,6 +207,11 @@ impl List {
         Some(if from == to { Deliveries::One(from) } else { Deliveries::Range(from, to) })
     }
 
+    /// How many of `first..=last` no transaction holds.
+    pub(super) fn free(&self, first: usize, last: usize) -> usize {
+        self.unsettled.range(first..=last).filter(|unsettled| unsettled.held_by.is_none()).count()
+    }
+
     fn forget_held(&mut self, transaction: TransactionId) {
         if self.held > 0 {
             let before = self.unsettled.len();

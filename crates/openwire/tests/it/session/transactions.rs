@@ -156,6 +156,11 @@ fn a_message_consumed_twice_in_a_transaction_is_not_committed() {
     let first_message_id = Some(delivered(1));
     script.client(MessageAck { first_message_id: first_message_id.clone(), ..ack(local(1), 2, 5) });
     script.client(info(4, Some(local(1)), COMMIT_ONE_PHASE));
+    script.note("its copy of 1, and 3 as it was delivered again: the application never had 2");
+    script.client(info(5, Some(local(2)), BEGIN));
+    script.confirm(3);
+    script.client(MessageAck { first_message_id: first_message_id.clone(), ..ack(local(2), 3, 2) });
+    script.client(info(6, Some(local(2)), COMMIT_ONE_PHASE));
     script.note("it gives up: what was delivered was never tried");
     let poison = MessageAck { ack_type: 1, transaction_id: None, ..ack(local(1), 2, 5) };
     script.client(MessageAck { first_message_id: first_message_id.clone(), ..poison.clone() });
