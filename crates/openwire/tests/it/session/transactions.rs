@@ -173,7 +173,6 @@ fn a_branch_that_ended_takes_nothing_until_it_begins_again() {
     script.confirm(1);
     script.deliver(0, 1, DestinationKind::Queue);
     script.client(info(3, Some(xa(b"g")), BEGIN));
-    script.client(info(4, Some(xa(b"g")), BEGIN));
     script.client(info(5, Some(xa(b"g")), END));
     script.client(MessageAck { command_id: 6, response_required: true, ..ack(xa(b"g"), 1, 1) });
     script.client(info(7, Some(xa(b"g")), BEGIN));
@@ -187,5 +186,31 @@ fn a_branch_that_ended_takes_nothing_until_it_begins_again() {
     script.client(MessageAck { transaction_id: None, ..ack(xa(b"g"), 1, 1) });
     script.note("a name that is too long");
     script.client(info(10, Some(xa(&[7; 65])), BEGIN));
+    script.finish();
+}
+
+#[test]
+fn sessions_of_one_connection_work_on_one_branch_until_the_last_one_ends_its_work() {
+    let mut script = Script::open("xa-shared");
+    script.client(producer_info(2, 1, Some(queue("D"))));
+    script.confirm(1);
+    script.client(info(3, Some(xa(b"g")), BEGIN));
+    script.confirm(2);
+    script.note("a second JMS session joins");
+    script.client(info(4, Some(xa(b"g")), BEGIN));
+    script.client(info(5, Some(xa(b"g")), END));
+    let mut sent = message(6, 1, queue("D"));
+    sent.fields.transaction_id = Some(xa(b"g"));
+    script.client(sent.clone());
+    script.confirm(3);
+    script.client(info(7, Some(xa(b"g")), END));
+    script.confirm(4);
+    script.note("nobody works on it any more");
+    script.client(sent.clone());
+    script.note("who prepares ends what is not ended");
+    script.client(info(8, Some(xa(b"g")), BEGIN));
+    script.client(info(9, Some(xa(b"g")), BEGIN));
+    script.client(info(10, Some(xa(b"g")), PREPARE));
+    script.client(sent);
     script.finish();
 }
