@@ -541,6 +541,7 @@ impl Campaign {
                     | Event::Closed { .. }
                     | Event::Pause
                     | Event::Resume
+                    | Event::BranchEnded { .. }
                     | Event::Inspected { .. }
                     | Event::Purged { .. } => {}
                 }

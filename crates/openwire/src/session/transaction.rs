@@ -129,6 +129,18 @@ impl Transactions {
         })
     }
 
+    /// Forgets work that is over, and a branch with its last work.
+    fn remove_work(&mut self, transaction: TransactionId) {
+        self.branches.retain(|_, branch| {
+            let Some(place) = branch.ids.iter().position(|id| *id == transaction) else { return true };
+            branch.ids.remove(place);
+            if place == branch.ids.len() {
+                branch.workers = 0;
+            }
+            !branch.ids.is_empty()
+        });
+    }
+
     fn remove_local(&mut self, id: &LocalTransactionId) -> Option<Local> {
         self.last = None;
         self.local.remove(&id.value)
@@ -340,6 +352,16 @@ impl State {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Another session decided a branch, or its end undid one.
+    pub(super) fn branch_ended(&mut self, transaction: TransactionId, is_committed: bool) {
+        self.transactions.remove_work(transaction);
+        if is_committed {
+            self.consumers.forget_held(transaction);
+        } else {
+            self.consumers.release_held(transaction);
         }
     }
 
