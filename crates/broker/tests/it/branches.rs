@@ -576,14 +576,15 @@ fn a_session_hears_that_the_end_of_another_undid_its_work() {
     // What it took it may settle again.
     t.settle(0, 1, 1, Settlement::Consumed);
     t.flush();
-    assert_eq!(counts(&t), "0/0/0/0 0/0/0/0");
+    assert_eq!(counts(&t), "0/0/1/1 0/0/0/0");
 }
 
 #[test]
 fn a_branch_without_work_is_over_for_everybody() {
     let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
     for slot in [0, 1] {
-        t.connect(slot);
         t.branch(slot, "x", Start(TransactionId(1)), 1);
         t.branch(slot, "x", End, 2);
     }
