@@ -24,7 +24,7 @@ use crate::world::DIALECTS;
 use bytes::Bytes;
 use ferrymq_broker::{Effects, Settings};
 use ferrymq_model::event::Vote;
-use ferrymq_model::request::{Settles, SubscribeMode};
+use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::{
     Address, BranchAction, Deliveries, DeliveryMode, Destination, DestinationKind, Event, Header, Message, MessageId,
     MonoTime, Now, ProducerId, Request, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId,
@@ -300,6 +300,7 @@ impl Campaign {
             selector_converts_text: false,
             mode: SubscribeMode::Consume,
             settles: Settles::WhenAcknowledged,
+            gives_up: GivesUp::Consumer,
             prefetch: 1,
             no_local: false,
             exclusive: false,
