@@ -70,9 +70,7 @@ impl Broker {
                 settled += u64::from(self.settle_delivery(index, base + position as u64, settlement, step));
             }
         }
-        if *settlement != Settlement::Redelivered {
-            self.subscriptions[index].decided(first, last, settlement);
-        }
+        self.subscriptions[index].decided(first, last, settlement);
         settled
     }
 
@@ -90,10 +88,6 @@ impl Broker {
                 return true;
             }
             Status::Working if *settlement == Settlement::Delivered => return true,
-            Status::Open | Status::Working if *settlement == Settlement::Redelivered => {
-                unsettled.item.redeliveries = unsettled.item.redeliveries.saturating_add(1);
-                return true;
-            }
             Status::Open | Status::Working => {}
         }
         let (source, item) = subscription.settle_at(position);
@@ -116,10 +110,12 @@ impl Broker {
                 self.queues[queue].in_flight -= 1;
                 match settlement {
                     Settlement::Consumed => self.consumed(queue, &item, step),
-                    Settlement::Delivered | Settlement::Written | Settlement::Redelivered => {
+                    Settlement::Delivered | Settlement::Written => {
                         unreachable!("such a delivery stays unsettled")
                     }
-                    Settlement::Undelivered => self.give_back(queue, item, step),
+                    Settlement::Undelivered => {
+                        self.give_back(queue, item, self.subscriptions[subscription].wishes.gives_up, step)
+                    }
                     Settlement::Expired => self.expired(queue, &item, step),
                     Settlement::Poisoned(cause) => self.poisoned(queue, &item, cause, step),
                 }
@@ -151,19 +147,20 @@ impl Broker {
                 self.dequeued += 1;
                 self.note_live(Kind::MessageConsumed, topic, &item, None);
             }
-            Settlement::Delivered | Settlement::Written | Settlement::Redelivered => {
+            Settlement::Delivered | Settlement::Written => {
                 unreachable!("such a delivery stays unsettled")
             }
             Settlement::Expired => self.topics[topic].counters.expired += 1,
             Settlement::Undelivered => {
-                item.redeliveries += 1;
+                item.redeliveries = item.redeliveries.saturating_add(1);
                 let ended = self.subscriptions[subscription].ended;
+                let is_dead = self.is_too_often(item.redeliveries, self.subscriptions[subscription].wishes.gives_up);
                 // What never comes back is no more to be had.
-                if !ended && item.message.is_some() && item.redeliveries <= self.settings.redeliveries_max {
+                if !ended && item.message.is_some() && !is_dead {
                     self.subscriptions[subscription].pending.push_front(Pending { topic, item });
                     return;
                 }
-                if !ended {
+                if !ended && is_dead {
                     self.bury_live(topic, &item, "the redelivery limit was reached");
                 }
             }

@@ -60,7 +60,7 @@ impl Broker {
     /// Settles deliveries of which only the count is left; tells how many.
     pub(crate) fn settle_written(&mut self, index: u32, first: u64, last: u64, settlement: &Settlement) -> u64 {
         let fate = match settlement {
-            Settlement::Written | Settlement::Redelivered => Fate::Stays,
+            Settlement::Written => Fate::Stays,
             Settlement::Delivered => Fate::Becomes(Status::Working),
             Settlement::Consumed | Settlement::Undelivered | Settlement::Expired | Settlement::Poisoned(_) => {
                 Fate::Goes
@@ -113,7 +113,7 @@ impl Broker {
                     Settlement::Expired => counters.expired += count,
                     // Nothing of it is left to come back or to be buried.
                     Settlement::Undelivered | Settlement::Poisoned(_) => {}
-                    Settlement::Delivered | Settlement::Written | Settlement::Redelivered => {
+                    Settlement::Delivered | Settlement::Written => {
                         unreachable!("such a delivery stays unsettled")
                     }
                 }

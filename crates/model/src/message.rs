@@ -56,6 +56,8 @@ pub struct Annotations {
     pub user: Option<Arc<str>>,
     /// Where it was first sent, if it was moved (composite, dead letter).
     pub original_destination: Option<Arc<Destination>>,
+    /// `JMSXProducerTXID`, the transaction that it was sent in: `TX:` and a local one's name, or a branch as `Xid` writes it.
+    pub transaction: Option<Arc<str>>,
     /// When and how often it shall be delivered, if not at once.
     pub schedule: Option<Box<Schedule>>,
     /// What the broker tells with this message. Such a message has no encoding of its own, and is never persistent.

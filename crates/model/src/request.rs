@@ -222,6 +222,8 @@ pub struct Subscribe {
     pub mode: SubscribeMode,
     /// When a delivery is settled, as far as the broker must know to keep it cheaply.
     pub settles: Settles,
+    /// Who decides that a message came back too often.
+    pub gives_up: GivesUp,
     /// How many deliveries may be unsettled at a time; 0: only what is pulled.
     pub prefetch: u32,
     /// Not the messages of the same session's connection.
@@ -301,6 +303,16 @@ pub enum Settles {
     /// By the consumer, at its leisure, but what comes from topics never comes back: the broker keeps only the count, as
     /// soon as the session says `Settlement::Written`. From queues it is as `WhenAcknowledged`.
     Unreturned,
+}
+
+/// Who decides that a message came back too often and is dead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GivesUp {
+    /// The broker, by its own limit, when a delivery comes back.
+    Broker,
+    /// The consumer, by `Settlement::Poisoned`: what it gives back, or leaves when it ends, is delivered again for as long
+    /// as it takes. Every return is counted all the same.
+    Consumer,
 }
 
 /// What to tell about the broker.

@@ -13,10 +13,8 @@ pub enum Settlement {
     /// The bytes have left: for a message of a topic that never comes back, all but the count is forgotten. It stays
     /// unsettled and takes its place in the window. Nothing for others.
     Written,
-    /// The consumer itself gave it to the application again: it counts one more redelivery, and stays unsettled and with
-    /// the consumer.
-    Redelivered,
-    /// It goes back to the head of its queue, counted as one more redelivery.
+    /// It goes back to the head of its queue, counted as one more redelivery; where the broker gives up
+    /// (`GivesUp::Broker`) and it was one too many, to the dead-letter queue.
     Undelivered,
     /// The consumer found it expired.
     Expired,

@@ -4,7 +4,7 @@
 //! `cargo run --release -p ferrymq-node --example step`
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a measuring program")]
 
-use ferrymq_model::request::{Settles, SubscribeMode};
+use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::selector::Operand;
 use ferrymq_model::{
     Address, Deliveries, DeliveryId, DeliveryMode, DestinationKind, Dialect, Dialects, Event, Header, MalformedMessage,
@@ -142,6 +142,7 @@ fn subscribe(address: &Arc<Address>) -> Subscribe {
         selector_converts_text: true,
         mode: SubscribeMode::Consume,
         settles: Settles::WhenWritten,
+        gives_up: GivesUp::Broker,
         prefetch: 1000,
         no_local: false,
         exclusive: false,

@@ -3,7 +3,7 @@
 use crate::content::{COLORS, PLAIN, Properties, WISHES};
 use crate::random::Random;
 use bytes::Bytes;
-use ferrymq_model::request::{Settles, SubscribeMode};
+use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::{
     Address, Annotations, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Event, Header, Message,
     MessageId, ProducerId, Query, Request, Schedule, Seen, SessionId, Settlement, Subscribe, SubscriptionId, Token,
@@ -397,6 +397,7 @@ impl Client {
         let browses = mode == SubscribeMode::Browse;
         self.pulls =
             !browses && settles == Settles::WhenAcknowledged && self.role != Role::Listener && self.random.percent(20);
+        let gives_up = if self.random.percent(30) { GivesUp::Consumer } else { GivesUp::Broker };
         let prefetch = 1 + u32::try_from(self.random.below(10)).expect("small");
         let confirm = self.maybe_token(60);
         self.outgoing.push_back(Request::Subscribe(Box::new(Subscribe {
@@ -408,6 +409,7 @@ impl Client {
             selector_converts_text: true,
             mode,
             settles,
+            gives_up,
             prefetch: if browses { 10_000 } else { prefetch * u32::from(!self.pulls) },
             no_local: self.role == Role::Listener,
             exclusive: false,

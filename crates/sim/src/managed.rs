@@ -18,7 +18,7 @@ use crate::world::DIALECTS;
 use bytes::Bytes;
 use ferrymq_broker::{Effects, Settings};
 use ferrymq_model::event::Vote;
-use ferrymq_model::request::{Settles, SubscribeMode};
+use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::{
     Address, BranchAction, BranchError, Deliveries, DeliveryMode, Destination, DestinationKind, Event, Header, Message,
     MessageId, MonoTime, Now, ProducerId, RefusalKind, Request, SessionId, Settlement, Subscribe, SubscriptionId,
@@ -382,6 +382,7 @@ impl Campaign {
             selector_converts_text: false,
             mode: SubscribeMode::Consume,
             settles: Settles::WhenAcknowledged,
+            gives_up: GivesUp::Consumer,
             prefetch: 1,
             no_local: false,
             exclusive: false,

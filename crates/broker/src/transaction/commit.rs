@@ -122,10 +122,6 @@ impl Broker {
         if !touched.contains(&held.subscription) {
             touched.push(held.subscription);
         }
-        if held.settlement == Settlement::Redelivered {
-            self.settle_unsettled(index, held.first, held.last, &held.settlement, step);
-            return;
-        }
         self.decide_written(index, held.first, held.last, &held.settlement, |status| {
             match (status, &held.settlement) {
                 (Status::Held(number), _) if number != held.number => None,
@@ -228,9 +224,6 @@ impl Broker {
                 }
                 let back = HeldSettlement { settlement: Settlement::Undelivered, ..*held };
                 self.apply_held(&back, &mut touched, step);
-                continue;
-            }
-            if held.settlement == Settlement::Redelivered {
                 continue;
             }
             self.decide_written(index, held.first, held.last, &held.settlement, |status| match status {

@@ -189,14 +189,6 @@ impl Broker {
                 self.forget_written(index, last);
                 return Ok(index);
             }
-            // They stay as they are, and are counted when the transaction commits.
-            Settlement::Redelivered => {
-                let held =
-                    HeldSettlement { number: 0, subscription: self.subscriptions.key(index), first, last, settlement };
-                let open = self.asking(session).transactions.get_mut(&transaction.0).expect("it was open a moment ago");
-                open.settlements.push(held);
-                return Ok(index);
-            }
             Settlement::Consumed
             | Settlement::Delivered
             | Settlement::Undelivered

@@ -14,7 +14,7 @@ use crate::transaction::branch::wrong;
 use crate::transaction::commit::{Ending, Sent};
 use crate::transaction::hold::{HeldSend, HeldSettlement};
 use ferrymq_model::event::{BranchReport, BranchState};
-use ferrymq_model::request::{Settles, SubscribeMode};
+use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::{
     Address, BranchError, DeliveryMode, Destination, DestinationKind, Refusal, SessionId, Settlement, Subscribe,
     SubscriptionId, WallTime, Xid,
@@ -125,7 +125,7 @@ impl Broker {
             Settlement::Consumed => None,
             Settlement::Expired => Some("the message expired"),
             Settlement::Poisoned(cause) => Some(&**cause),
-            Settlement::Delivered | Settlement::Written | Settlement::Redelivered | Settlement::Undelivered => return,
+            Settlement::Delivered | Settlement::Written | Settlement::Undelivered => return,
         };
         for position in subscription.span(held.first, held.last) {
             let unsettled = &subscription.unsettled[position];
@@ -384,6 +384,8 @@ impl Subscription {
             selector_converts_text: false,
             mode: SubscribeMode::Consume,
             settles: Settles::WhenAcknowledged,
+            // Who counted is forgotten: what nobody may see for years is not buried for it.
+            gives_up: GivesUp::Consumer,
             prefetch: 0,
             no_local: false,
             exclusive: false,

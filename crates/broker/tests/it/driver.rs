@@ -2,7 +2,7 @@
 
 use ferrymq_broker::{Broker, Effects, Settings};
 use ferrymq_model::event::Report;
-use ferrymq_model::request::{Settles, SubscribeMode};
+use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::selector::Operand;
 use ferrymq_model::{
     Address, Annotations, BranchAction, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Dialect,
@@ -92,6 +92,7 @@ pub(crate) fn subscribe(id: u32, to: &str) -> Subscribe {
         selector_converts_text: true,
         mode: SubscribeMode::Consume,
         settles: Settles::WhenAcknowledged,
+        gives_up: GivesUp::Broker,
         prefetch: 1000,
         no_local: false,
         exclusive: false,

@@ -3,7 +3,7 @@
 use crate::driver::{Bench, address, destination, subscribe, token};
 use ferrymq_broker::Settings;
 use ferrymq_model::DeliveryMode::{NonPersistent, Persistent};
-use ferrymq_model::request::{Settles, SubscribeMode};
+use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::{
     Deliveries, DeliveryId, Event, ProducerId, Query, Request, Seen, Settlement, SubscriptionId, Token, TransactionId,
 };
@@ -47,9 +47,8 @@ const PLACES: [&str; 12] = [
 ];
 
 fn settlement(random: &mut Random) -> Settlement {
-    match random.below(11) {
+    match random.below(10) {
         8 | 9 => Settlement::Written,
-        10 => Settlement::Redelivered,
         0 => Settlement::Undelivered,
         1 => Settlement::Delivered,
         2 => Settlement::Expired,
@@ -87,6 +86,7 @@ fn wishes(random: &mut Random) -> ferrymq_model::Subscribe {
         1 => Settles::WhenAcknowledged,
         _ => Settles::Unreturned,
     };
+    wishes.gives_up = if random.chance(50) { GivesUp::Broker } else { GivesUp::Consumer };
     wishes.selector = random.chance(30).then(|| random.pick(&["color = 'red'", "color <> 'red'", "(("]).into());
     wishes.mode = match random.below(6) {
         0 => SubscribeMode::Browse,

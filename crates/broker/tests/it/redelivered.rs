@@ -1,7 +1,8 @@
-//! Which deliveries count as redeliveries: those that their consumer saw, and those that it gave again itself.
+//! Which deliveries count as redeliveries: those that their consumer saw, and who decides that there were too many.
 
 use crate::driver::Bench;
 use ferrymq_broker::Settings;
+use ferrymq_model::request::GivesUp;
 use ferrymq_model::{Deliveries, DeliveryId, Request, Seen, Settlement, SubscriptionId};
 
 fn consumer_of_three() -> Bench {
@@ -55,26 +56,59 @@ fn unseen_messages_go_to_no_dead_letter_queue_however_often_they_come_back() {
     }
 }
 
-#[test]
-fn redeliveries_in_the_consumer_are_remembered_when_a_message_goes_back() {
-    let mut t = consumer_of_three();
-    let first_two = Deliveries::Range(DeliveryId(1), DeliveryId(2));
-    t.settle_in(0, 1, first_two, Settlement::Redelivered, None, None);
-    t.settle_in(0, 1, first_two, Settlement::Redelivered, None, None);
-    assert_eq!((t.events().as_str(), t.counts("q").as_str()), ("", "3/3/3/0"));
-    leave(&mut t, Seen::Through(DeliveryId(1)));
-    assert_eq!(t.events(), "1 s2 #1 a again 3\n1 s2 #2 b again 2\n1 s2 #3 c");
+/// The broker gives up after one redelivery, but not for the consumers of connection 0.
+fn consumer_that_gives_up_itself() -> Bench {
+    let mut t = Bench::with(Settings { redeliveries_max: 1, ..Settings::default() });
+    t.connect(0);
+    t.subscribe_as(0, 1, "q", |s| s.gives_up = GivesUp::Consumer);
+    t.send_durably(0, "q", "a", None);
+    t
 }
 
 #[test]
-fn redeliveries_in_a_transaction_count_when_it_commits() {
-    let mut t = consumer_of_three();
-    t.begin(0, 1);
-    t.settle_in(0, 1, Deliveries::One(DeliveryId(1)), Settlement::Redelivered, Some(1), None);
-    t.rollback(0, 1);
-    t.begin(0, 2);
-    t.settle_in(0, 1, Deliveries::One(DeliveryId(2)), Settlement::Redelivered, Some(2), None);
-    t.commit(0, 2, None);
-    leave(&mut t, Seen::None);
-    assert_eq!(t.events(), "1 s2 #1 a\n1 s2 #2 b again 1\n1 s2 #3 c");
+fn where_the_consumer_gives_up_a_message_comes_again_as_often_as_it_goes_back() {
+    let mut t = consumer_that_gives_up_itself();
+    for delivery in 1..=4 {
+        t.settle(0, 1, delivery, Settlement::Undelivered);
+    }
+    assert_eq!(t.events(), "0 s1 #1 a\n0 s1 #2 a again 1\n0 s1 #3 a again 2\n0 s1 #4 a again 3\n0 s1 #5 a again 4");
+    t.settle(0, 1, 5, Settlement::Poisoned("too often".into()));
+    assert_eq!((t.counts("q").as_str(), t.counts("ActiveMQ.DLQ").as_str()), ("0/0/1/0", "1/0/1/0"));
+}
+
+#[test]
+fn connections_that_die_bury_nothing_where_the_consumer_gives_up() {
+    let mut t = consumer_that_gives_up_itself();
+    for _ in 0..7 {
+        t.disconnect(0);
+        t.events();
+        t.connect(0);
+        t.subscribe_as(0, 1, "q", |s| s.gives_up = GivesUp::Consumer);
+    }
+    assert_eq!(t.events(), "0 s1 #1 a again 7");
+}
+
+#[test]
+fn a_rolled_back_transaction_of_a_consumer_that_left_buries_nothing_where_the_consumer_gives_up() {
+    let mut t = consumer_that_gives_up_itself();
+    for transaction in 1..=3 {
+        t.begin(0, transaction);
+        t.settle_in(0, 1, Deliveries::One(DeliveryId(1)), Settlement::Consumed, Some(transaction), None);
+        t.ask(0, Request::Unsubscribe { subscription: SubscriptionId(1), seen: Seen::Unknown, confirm: None });
+        t.rollback(0, transaction);
+        t.subscribe_as(0, 1, "q", |s| s.gives_up = GivesUp::Consumer);
+    }
+    assert_eq!(t.events(), "0 s1 #1 a\n0 s1 #1 a again 1\n0 s1 #1 a again 2\n0 s1 #1 a again 3");
+}
+
+#[test]
+fn a_broker_that_gives_up_counts_what_other_consumers_gave_back() {
+    let mut t = consumer_that_gives_up_itself();
+    t.settle(0, 1, 1, Settlement::Undelivered);
+    t.events();
+    t.disconnect(0);
+    t.connect(0);
+    t.subscribe(0, 1, "q");
+    t.settle(0, 1, 1, Settlement::Undelivered);
+    assert_eq!((t.counts("q").as_str(), t.counts("ActiveMQ.DLQ").as_str()), ("0/0/1/0", "1/0/1/0"));
 }

@@ -81,6 +81,7 @@ fn annotated(properties: &str) -> Message {
         group: Some(Group { id: Arc::from("g"), sequence: 3 }),
         user: Some(Arc::from("ann")),
         original_destination: Some(Arc::new(destination(DestinationKind::Topic, "FIRST"))),
+        transaction: None,
         schedule: None,
         advisory: None,
         added: vec![(Arc::from("cause"), Value::Text(Arc::from("late"))), (Arc::from("n"), Value::Long(99))],

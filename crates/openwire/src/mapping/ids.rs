@@ -1,7 +1,8 @@
 //! Ids both ways: three numbers and a name on the wire, one text inside the broker.
 
+use crate::codec::ids::ConnectionId;
 use crate::codec::ids::{ConsumerId, ProducerId};
-use crate::codec::transaction::{LocalTransactionId, XaTransactionId};
+use crate::codec::transaction::{LocalTransactionId, TransactionId, XaTransactionId};
 use bytes::Bytes;
 use ferrymq_model::Xid;
 use ferrymq_model::limits::PRODUCERS_PER_SESSION_MAX;
@@ -29,15 +30,48 @@ pub fn local_transaction_text(id: &LocalTransactionId) -> String {
     format!("{connection}:{}", id.value)
 }
 
+const LOCAL_TRANSACTION: &str = "TX:";
+
+/// A transaction as Java writes it; `None`: a branch whose parts cannot be a name's.
+fn transaction_text(id: &TransactionId) -> Option<String> {
+    match id {
+        TransactionId::Local(id) => Some(format!("{LOCAL_TRANSACTION}{}", local_transaction_text(id))),
+        TransactionId::Xa(id) => xid(id).ok().map(|xid| xid.to_string()),
+    }
+}
+
+/// What `transaction_text` wrote; `None`: it is not that.
+pub(super) fn wire_transaction(text: &str) -> Option<TransactionId> {
+    let Some(local) = text.strip_prefix(LOCAL_TRANSACTION) else {
+        return Xid::parse(text).map(|xid| TransactionId::Xa(wire_xid(&xid)));
+    };
+    let (connection, value) = local.rsplit_once(':')?;
+    let connection_id = Some(ConnectionId { value: connection.into() });
+    Some(TransactionId::Local(LocalTransactionId { value: number(value)?, connection_id }))
+}
+
 /// The texts of one connection's producers, so that all messages of a producer share one.
 #[derive(Debug, Default)]
 pub struct Names {
     last: Option<(ProducerId, Arc<str>)>,
     /// At most [`PRODUCERS_PER_SESSION_MAX`]; when full it starts anew.
     known: HashMap<ProducerId, Arc<str>>,
+    transaction: Option<(TransactionId, Arc<str>)>,
 }
 
 impl Names {
+    /// The text of a transaction, the same `Arc` while it is the same.
+    pub(super) fn transaction(&mut self, id: &TransactionId) -> Option<Arc<str>> {
+        match &self.transaction {
+            Some((last, text)) if last == id => Some(Arc::clone(text)),
+            Some(_) | None => {
+                let text: Arc<str> = transaction_text(id)?.into();
+                self.transaction = Some((id.clone(), Arc::clone(&text)));
+                Some(text)
+            }
+        }
+    }
+
     /// The text of a producer, the same `Arc` each time.
     pub fn producer(&mut self, id: &ProducerId) -> Arc<str> {
         if let Some((last, text)) = &self.last

@@ -75,7 +75,7 @@ pub fn incoming(message: &mut WireMessage, arrival: Arrival<'_>, names: &mut Nam
         priority: fields.priority.clamp(0, PRIORITY_MAX).unsigned_abs(),
         timestamp: WallTime(u64::try_from(fields.timestamp).unwrap_or(0)),
         expiration: u64::try_from(fields.expiration).ok().filter(|at| *at > 0).map(WallTime),
-        annotations: annotations(fields, &body, arrival)?,
+        annotations: annotations(fields, &body, arrival, names)?,
     };
     let dialect = OpenWireDialect::of(kind, fields.compressed);
     let body_at = u32::try_from(body.properties_at()).expect("a frame is smaller than 4 GiB");
@@ -87,6 +87,7 @@ fn annotations(
     fields: &mut MessageFields,
     body: &MessageBody,
     arrival: Arrival<'_>,
+    names: &mut Names,
 ) -> Result<Option<Box<Annotations>>, InvalidMessage> {
     let schedule = schedule::of(body.properties().unwrap_or_default())?;
     let is_plain = schedule.is_none()
@@ -96,12 +97,16 @@ fn annotations(
         && fields.jms_type.is_none()
         && fields.group_id.is_none()
         && fields.user_id.is_none()
-        && fields.original_destination.is_none();
+        && fields.original_destination.is_none()
+        && fields.original_transaction_id.is_none()
+        && fields.transaction_id.is_none();
     if is_plain {
         return Ok(None);
     }
     let reply_to = fields.reply_to.as_ref().map(destination).transpose().map_err(InvalidMessage::Destination)?;
     let original = fields.original_destination.as_ref().map(destination).transpose();
+    // A message that a client passes on tells the first.
+    let transaction = fields.original_transaction_id.as_ref().or(fields.transaction_id.as_ref());
     Ok(Some(Box::new(Annotations {
         correlation_id: fields.correlation_id.take(),
         reply_to,
@@ -109,6 +114,7 @@ fn annotations(
         group: fields.group_id.take().map(|id| Group { id, sequence: fields.group_sequence }),
         user: arrival.user.cloned().or_else(|| fields.user_id.take()),
         original_destination: original.map_err(InvalidMessage::Destination)?.map(Arc::new),
+        transaction: transaction.and_then(|id| names.transaction(id)),
         schedule: schedule.map(Box::new),
         advisory: None,
         added: Vec::new(),

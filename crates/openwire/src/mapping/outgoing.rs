@@ -3,7 +3,7 @@
 use super::advisory;
 use super::destination::{is_kind, wire_destination};
 use super::dialect::{OpenWireDialect, body_of};
-use super::ids::{WireProducer, WireProducers};
+use super::ids::{WireProducer, WireProducers, wire_transaction};
 use super::neutral::{marshal_properties, properties_of, to_wire};
 use crate::codec::destination::Destination as WireDestination;
 use crate::codec::ids::ConsumerId;
@@ -222,6 +222,7 @@ fn put_annotations(annotations: Option<&Annotations>, fields: &mut MessageFields
         fields.jms_type = None;
         fields.user_id = None;
         fields.original_destination = None;
+        fields.transaction_id = None;
         fields.group_id = None;
         fields.group_sequence = 0;
         return;
@@ -231,6 +232,7 @@ fn put_annotations(annotations: Option<&Annotations>, fields: &mut MessageFields
     fields.jms_type.clone_from(&annotations.kind);
     fields.user_id.clone_from(&annotations.user);
     fields.original_destination = annotations.original_destination.as_deref().map(wire_destination);
+    fields.transaction_id = annotations.transaction.as_deref().and_then(wire_transaction);
     fields.group_id = annotations.group.as_ref().map(|group| Arc::clone(&group.id));
     fields.group_sequence = annotations.group.as_ref().map_or(0, |group| group.sequence);
 }

@@ -47,8 +47,8 @@ impl State {
         reply: Reply,
     ) -> Result<Done, PeerError> {
         let result = self.try_acknowledge(cx, ack, reply);
-        if let (Err(error), Some(_), None) = (&result, &ack.transaction_id, reply) {
-            self.transactions.doom_all(&error.text);
+        if let (Err(error), Some(id), None) = (&result, &ack.transaction_id, reply) {
+            self.transactions.doom(id, &error.text);
         }
         result
     }
@@ -94,7 +94,6 @@ fn settle(
             let count = u64::try_from(ack.message_count).unwrap_or(0);
             let (deliveries, settlement, transaction) = match kind {
                 AckType::Delivered => (counted.open(count), Settlement::Delivered, None),
-                // It stays with its consumer, and there is nobody else to count for.
                 AckType::Redelivered => return Ok(None),
                 AckType::Expired => (counted.settle(count, None), Settlement::Expired, None),
                 // What came from a topic has no dead letters.

@@ -10,7 +10,7 @@ use crate::codec::ids::ConnectionId;
 use crate::codec::producer::ProducerAck;
 use crate::codec::response::{ExceptionResponse, Response};
 use crate::limits::ERROR_BACKLOG_BYTES_MAX;
-use ferrymq_model::{Closing, ProducerId, Refusal, RefusalKind, Request, SubscriptionId, Token};
+use ferrymq_model::{Closing, Refusal, RefusalKind, Request, SubscriptionId, Token};
 
 impl State {
     /// Writes a command. One that cannot be written ends the connection: the client would wait for it for ever.
@@ -134,8 +134,15 @@ impl State {
             return self.answer_error(cx, None, &PeerError::refused(refusal));
         };
         let error = match purpose {
-            Purpose::Send(route) | Purpose::Paced { route, .. } => {
-                self.send_refused(cx, reply, route, refusal);
+            Purpose::Send(route) => {
+                self.producers.forget_route(route, cx.requests);
+                PeerError::refused(refusal)
+            }
+            Purpose::Paced { route, transaction, .. } => {
+                self.producers.forget_route(route, cx.requests);
+                if let Some(transaction) = transaction {
+                    self.transactions.doom_numbered(transaction, &refusal.text);
+                }
                 PeerError::refused(refusal)
             }
             Purpose::Subscribe(subscription) => self.subscribe_refused(subscription, refusal),
@@ -175,13 +182,6 @@ impl State {
         self.transactions.doom_all(&refusal.text);
         if matches!(refusal.kind, RefusalKind::InvalidDestination | RefusalKind::Denied) {
             self.producers.forget_routes(cx.requests);
-        }
-    }
-
-    fn send_refused(&mut self, cx: &mut Context<'_>, reply: Reply, route: ProducerId, refusal: &Refusal) {
-        self.producers.forget_route(route, cx.requests);
-        if reply.is_none() {
-            self.transactions.doom_all(&refusal.text);
         }
     }
 

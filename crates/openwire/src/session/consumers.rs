@@ -155,7 +155,8 @@ impl Consumer {
 }
 
 impl List {
-    /// Where a message is, looked for first where it probably is.
+    /// Where a message is, looked for first where it probably is, then where its `brokerSequenceId`, which clients give
+    /// back, says. Only what has neither is searched for, among no more than the consumer's unsettled deliveries.
     pub(super) fn position(&self, id: &WireMessageId, probably: usize) -> Option<usize> {
         let is_it = |unsettled: &Unsettled| {
             id.producer_sequence_id.cast_unsigned() == unsettled.sequence
@@ -163,6 +164,12 @@ impl List {
         };
         if self.unsettled.get(probably).is_some_and(is_it) {
             return Some(probably);
+        }
+        let delivery = id.broker_sequence_id.cast_unsigned() >> CONSUMER_BITS;
+        if let Ok(at) = self.unsettled.binary_search_by_key(&delivery, |unsettled| unsettled.delivery.0)
+            && is_it(&self.unsettled[at])
+        {
+            return Some(at);
         }
         self.unsettled.iter().position(is_it)
     }

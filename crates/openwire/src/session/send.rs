@@ -102,18 +102,18 @@ impl State {
     pub(super) fn send(
         &mut self,
         cx: &mut Context<'_>,
-        message: Box<Message>,
+        mut message: Box<Message>,
         reply: Reply,
     ) -> Result<Done, PeerError> {
-        let result = self.try_send(cx, message, reply);
-        if let (Err(error), None) = (&result, reply) {
+        let result = self.try_send(cx, &mut message, reply);
+        if let (Err(error), Some(id), None) = (&result, &message.fields.transaction_id, reply) {
             // The client believes that it is part of its transaction: that must not be committed without it.
-            self.transactions.doom_all(&error.text);
+            self.transactions.doom(id, &error.text);
         }
         result
     }
 
-    fn try_send(&mut self, cx: &mut Context<'_>, mut message: Box<Message>, reply: Reply) -> Result<Done, PeerError> {
+    fn try_send(&mut self, cx: &mut Context<'_>, message: &mut Message, reply: Reply) -> Result<Done, PeerError> {
         let (key, is_paced, producer, leaf) = self.route(cx, &message.fields)?;
         let transaction = match &message.fields.transaction_id {
             None => None,
@@ -121,11 +121,11 @@ impl State {
         };
         let size = if is_paced && reply.is_none() { counted_size(&message.fields) } else { 0 };
         let arrival = Arrival { destination: &leaf, user: None };
-        let message = Arc::new(mapping::incoming(&mut message, arrival, &mut self.names)?);
+        let message = Arc::new(mapping::incoming(message, arrival, &mut self.names)?);
         let confirm: Option<Token> = if reply.is_some() {
             Some(self.confirm(reply, Purpose::Send(producer))?)
         } else if is_paced {
-            let purpose = Purpose::Paced { route: producer, session: key.0, value: key.1, size };
+            let purpose = Purpose::Paced { route: producer, session: key.0, value: key.1, size, transaction };
             Some(self.confirm(None, purpose)?)
         } else {
             None

@@ -7,7 +7,7 @@ use super::{Context, Done, State};
 use crate::codec::consumer::{ConsumerControl, ConsumerInfo};
 use crate::codec::session::RemoveSubscriptionInfo;
 use crate::mapping;
-use ferrymq_model::request::{Settles, SubscribeMode};
+use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::{Address, Request, Subscribe, SubscriptionId};
 use std::sync::Arc;
 
@@ -64,6 +64,8 @@ impl State {
             selector_converts_text: false,
             mode,
             settles: if is_counted { Settles::Unreturned } else { Settles::WhenAcknowledged },
+            // The client's own policy counts, and says what is poisoned.
+            gives_up: GivesUp::Consumer,
             prefetch,
             no_local: info.no_local,
             exclusive: info.exclusive,

@@ -13,7 +13,7 @@ use ferrymq_openwire::codec::message::{BlobFields, Message as WireMessage, Messa
 use ferrymq_openwire::codec::message_body::MessageBody;
 use ferrymq_openwire::codec::message_dispatch::MessageDispatch;
 use ferrymq_openwire::codec::properties::{PrimitiveMap, write_map, write_stream};
-use ferrymq_openwire::codec::transaction::XaTransactionId;
+use ferrymq_openwire::codec::transaction::{TransactionId, XaTransactionId};
 use ferrymq_openwire::limits::MAP_LIMITS;
 use ferrymq_openwire::mapping::{
     self, Arrival, BrokerFacts, InvalidMessage, Names, OpenWireDialect, Outgoing, Undeliverable,
@@ -70,6 +70,14 @@ fn deflated(octets: &[u8]) -> Vec<u8> {
     miniz_oxide::deflate::compress_to_vec_zlib(octets, 6)
 }
 
+/// Whether a transaction has a name that can be kept.
+fn is_name(id: &TransactionId) -> bool {
+    match id {
+        TransactionId::Local(id) => id.connection_id.is_some(),
+        TransactionId::Xa(id) => mapping::xid(id).is_ok(),
+    }
+}
+
 #[test]
 fn messages_of_java_come_out_as_they_went_in() {
     let (mut seen, mut refused) = (0, 0);
@@ -102,6 +110,8 @@ fn messages_of_java_come_out_as_they_went_in() {
             assert_eq!((&is.correlation_id, &is.jms_type), (&was.correlation_id, &was.jms_type));
             assert_eq!((&is.reply_to, &is.user_id), (&was.reply_to, &was.user_id));
             assert_eq!(is.original_destination, was.original_destination);
+            let sent_in = was.original_transaction_id.as_ref().or(was.transaction_id.as_ref());
+            assert_eq!(is.transaction_id.as_ref(), sent_in.filter(|id| is_name(id)));
             assert_eq!(is.group_id, was.group_id);
             assert_eq!(is.group_sequence, if was.group_id.is_some() { was.group_sequence } else { 0 });
             assert_eq!((is.redelivery_counter, is.jmsx_group_first_for_consumer, is.broker_out_time), (2, true, 99));

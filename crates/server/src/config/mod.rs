@@ -19,6 +19,12 @@ use std::path::{Path, PathBuf};
 /// The file that is read from the working directory when none is named.
 pub const DEFAULT_FILE: &str = "ferrymq.toml";
 
+/// Brokers that clients are told of. Count.
+const CONNECTED_BROKERS_MAX: usize = 64;
+
+/// The URL of one of them: all of them are one text on the wire, which ends at 64 KiB. Bytes.
+const URL_BYTES_MAX: usize = 512;
+
 /// The largest frame may not be smaller than what a connection begins with. Bytes.
 const OPENWIRE_FRAME_LEAST: u64 = ferrymq_openwire::limits::WIRE_FORMAT_INFO_BYTES_MAX as u64;
 
@@ -157,6 +163,8 @@ pub struct OpenWire {
     pub inactivity: Interval,
     /// How much longer a silence may be right after connecting.
     pub inactivity_initial_delay: Interval,
+    /// What clients of `failover:` are told to use beside what they have: URLs of brokers.
+    pub connected_brokers: Vec<String>,
 }
 
 /// The port where the first bytes choose the protocol.
@@ -295,12 +303,36 @@ impl Default for Stomp {
     }
 }
 
+impl OpenWire {
+    /// Whether clients could use what they are told.
+    fn check(&self) -> Result<(), ConfigError> {
+        let is_url = |text: &String| {
+            text.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty())
+                && !text.contains(|sign: char| sign == ',' || sign.is_whitespace() || sign.is_control())
+        };
+        let brokers = &self.connected_brokers;
+        if brokers.len() > CONNECTED_BROKERS_MAX || brokers.iter().any(|text| text.len() > URL_BYTES_MAX) {
+            let text = format!(
+                "openwire.connected_brokers may have {CONNECTED_BROKERS_MAX} URLs of {URL_BYTES_MAX} bytes at most"
+            );
+            return Err(ConfigError(text));
+        }
+        match brokers.iter().find(|text| !is_url(text)) {
+            Some(text) => Err(ConfigError(format!(
+                "openwire.connected_brokers: {text:?} is no URL of a broker, such as tcp://host:61616"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Default for OpenWire {
     fn default() -> Self {
         Self {
             max_frame: Size::mebibytes(100),
             inactivity: Interval::seconds(30),
             inactivity_initial_delay: Interval::seconds(10),
+            connected_brokers: Vec::new(),
         }
     }
 }
@@ -406,6 +438,7 @@ impl Config {
         if !(OPENWIRE_FRAME_LEAST..body_most).contains(&self.openwire.max_frame.0) {
             return Err(ConfigError("openwire.max_frame must be between 16 KiB and 1 GiB".to_owned()));
         }
+        self.openwire.check()?;
         if self.dead_letter.queue.is_empty() {
             return Err(ConfigError("dead_letter.queue must name a queue".to_owned()));
         }

@@ -68,3 +68,14 @@ fn the_list_of_keys_holds_every_section() {
         assert!(keys.iter().any(|known| known == key), "{key}");
     }
 }
+
+#[test]
+fn brokers_that_clients_are_told_of_are_urls() {
+    let config = Config::parse("[openwire]\nconnected_brokers = [\"tcp://a:61616\", \"ssl://b:61617\"]").unwrap();
+    assert_eq!(config.openwire.connected_brokers, ["tcp://a:61616", "ssl://b:61617"]);
+    for bad in ["", "a:61616", "tcp://", "tcp://a,tcp://b", "tcp://a b"] {
+        let mut config = Config::default();
+        config.openwire.connected_brokers = vec![bad.to_owned()];
+        assert!(config.check().is_err(), "{bad}");
+    }
+}

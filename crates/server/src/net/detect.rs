@@ -99,6 +99,8 @@ fn openwire_template(
     template.max_frame = config.openwire.max_frame.bytes();
     template.max_inactivity_ms = config.openwire.inactivity.0;
     template.max_inactivity_initial_delay_ms = config.openwire.inactivity_initial_delay.0;
+    let brokers = &config.openwire.connected_brokers;
+    template.connected_brokers = (!brokers.is_empty()).then(|| brokers.join(",").into());
     template.negotiation_timeout_ms = config.connections.login_timeout.0;
     template.login_timeout_ms = config.connections.login_timeout.0;
     template

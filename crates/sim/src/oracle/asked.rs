@@ -218,6 +218,7 @@ impl Oracle {
             asked_in: self.step,
             last_delivery: 0,
             held: Vec::new(),
+            gives_up: subscribe.gives_up,
         };
         self.session(id).subscriptions.insert(subscribe.subscription, subscription);
     }
@@ -321,8 +322,7 @@ impl Oracle {
             | Settlement::Expired
             | Settlement::Poisoned(_)
             | Settlement::Delivered
-            | Settlement::Written
-            | Settlement::Redelivered => {
+            | Settlement::Written => {
                 for held in settled {
                     let operation = self.operate(Some(id), false);
                     self.apply(operation, held, settlement);
@@ -336,7 +336,7 @@ impl Oracle {
         match settlement {
             Settlement::Consumed => self.change(operation, held.copy, Place::Gone),
             Settlement::Expired | Settlement::Poisoned(_) => self.bury(operation, held.copy),
-            Settlement::Undelivered | Settlement::Delivered | Settlement::Written | Settlement::Redelivered => {}
+            Settlement::Undelivered | Settlement::Delivered | Settlement::Written => {}
         }
     }
 

@@ -247,15 +247,15 @@ impl Oracle {
         }
         it.deliveries += 1;
         it.holder = Some((id, delivery.subscription, delivery.delivery));
-        let held = Held {
-            delivery: delivery.delivery,
-            copy,
-            redeliveries: delivery.redeliveries,
-            transaction: None,
-            extends: false,
-        };
         if let Some(subscription) = self.session(id).subscriptions.get_mut(&delivery.subscription) {
-            subscription.held.push(held);
+            subscription.held.push(Held {
+                delivery: delivery.delivery,
+                copy,
+                redeliveries: delivery.redeliveries,
+                gives_up: subscription.gives_up,
+                transaction: None,
+                extends: false,
+            });
         }
     }
 

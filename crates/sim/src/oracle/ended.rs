@@ -3,6 +3,7 @@
 use super::copies::{CopyId, OperationId, Place, Possible};
 use super::facts::{Existence, Fate, Held, Listening, Promise, StoreKey, is_queue};
 use super::{DEAD_LETTER_QUEUE, Oracle};
+use ferrymq_model::request::GivesUp;
 use ferrymq_model::{Destination, DestinationKind, Seen, SessionId, SubscriptionId};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ impl Oracle {
     /// Deliveries go back to their store, or to the dead letters when they went back too often.
     pub(super) fn give_back(&mut self, id: SessionId, deliveries: &[Held]) {
         for held in deliveries {
-            if held.redeliveries >= self.rules.redeliveries_max {
+            if held.gives_up == GivesUp::Broker && held.redeliveries >= self.rules.redeliveries_max {
                 let operation = self.operate(Some(id), false);
                 self.bury(operation, held.copy);
             } else {

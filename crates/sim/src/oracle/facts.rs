@@ -3,6 +3,7 @@
 use super::copies::{CopyId, OperationId};
 use crate::content::{Properties, Wish};
 use bytes::Bytes;
+use ferrymq_model::request::GivesUp;
 use ferrymq_model::{
     DeliveryId, Destination, DestinationKind, Message, ProducerId, SessionId, Settlement, SubscriptionId, Token,
     TransactionId, WallTime,
@@ -201,6 +202,8 @@ pub(super) struct Held {
     pub(super) delivery: DeliveryId,
     pub(super) copy: CopyId,
     pub(super) redeliveries: u32,
+    /// Who decides that it came back too often.
+    pub(super) gives_up: GivesUp,
     /// An open transaction settles it.
     pub(super) transaction: Option<TransactionId>,
     /// `Settlement::Delivered` opened the window for it.
@@ -237,6 +240,7 @@ pub(super) struct Subscription {
     pub(super) asked_in: u64,
     pub(super) last_delivery: u64,
     pub(super) held: Vec<Held>,
+    pub(super) gives_up: GivesUp,
 }
 
 impl Subscription {

@@ -3,7 +3,7 @@
 use super::World;
 use crate::client::{Client, DELAY_MS_MAX, Role, durable_topic, topic};
 use crate::oracle::DEAD_LETTER_QUEUE;
-use ferrymq_model::request::{Settles, SubscribeMode};
+use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::{
     Address, Deliveries, Destination, Event, Request, SessionId, Settlement, Subscribe, SubscriptionId, Token,
 };
@@ -180,6 +180,7 @@ impl Drained {
             selector_converts_text: true,
             mode,
             settles: Settles::WhenAcknowledged,
+            gives_up: GivesUp::Broker,
             prefetch: 100,
             no_local: false,
             exclusive: false,

@@ -4,7 +4,7 @@ use super::confirm::Purpose;
 use super::subscriptions::{AckMode, Subscription};
 use super::{Context, PeerError, State};
 use crate::codec::{Frame, Known, Version};
-use ferrymq_model::request::{Settles, SubscribeMode};
+use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::{Address, Request, Seen, Subscribe};
 use std::sync::Arc;
 
@@ -108,6 +108,7 @@ impl State {
                 AckMode::Auto => Settles::WhenWritten,
                 AckMode::Client | AckMode::ClientIndividual => Settles::WhenAcknowledged,
             },
+            gives_up: GivesUp::Broker,
             prefetch: prefetch.max(1),
             no_local: extensions.no_local,
             exclusive: extensions.exclusive,

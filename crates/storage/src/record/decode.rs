@@ -2,7 +2,7 @@
 
 use super::encode::{
     FLAG_ANNOTATIONS, FLAG_EXPIRES, FLAG_PERSISTENT, HAS_CORRELATION_ID, HAS_GROUP, HAS_KIND, HAS_ORIGINAL_DESTINATION,
-    HAS_REPLY_TO, HAS_USER, SCHEDULE_HAS_CRON, SCHEDULE_IS_DELIVERY_DELAY,
+    HAS_REPLY_TO, HAS_TRANSACTION, HAS_USER, SCHEDULE_HAS_CRON, SCHEDULE_IS_DELIVERY_DELAY,
 };
 use super::{
     KIND_CATALOGUE, KIND_CATALOGUE_BRANCHES, KIND_COUNTED, KIND_DEFINE, KIND_DELIVERED, KIND_DISSOLVE, KIND_DROPPED,
@@ -345,6 +345,9 @@ fn annotations(input: &mut Input<'_>) -> Result<Annotations, DecodeError> {
     }
     if present & HAS_ORIGINAL_DESTINATION != 0 {
         annotations.original_destination = Some(Arc::new(input.destination()?));
+    }
+    if present & HAS_TRANSACTION != 0 {
+        annotations.transaction = Some(input.text()?.into());
     }
     let count = input.count(5)?;
     for _ in 0..count {

@@ -20,6 +20,7 @@ pub(crate) const HAS_KIND: u8 = 4;
 pub(crate) const HAS_GROUP: u8 = 8;
 pub(crate) const HAS_USER: u8 = 16;
 pub(crate) const HAS_ORIGINAL_DESTINATION: u8 = 32;
+pub(crate) const HAS_TRANSACTION: u8 = 64;
 
 pub(crate) const SCHEDULE_HAS_CRON: u8 = 1;
 pub(crate) const SCHEDULE_IS_DELIVERY_DELAY: u8 = 2;
@@ -239,7 +240,8 @@ fn put_annotations(annotations: &Annotations, out: &mut Vec<u8>) {
             | mark(annotations.kind.is_some(), HAS_KIND)
             | mark(annotations.group.is_some(), HAS_GROUP)
             | mark(annotations.user.is_some(), HAS_USER)
-            | mark(annotations.original_destination.is_some(), HAS_ORIGINAL_DESTINATION),
+            | mark(annotations.original_destination.is_some(), HAS_ORIGINAL_DESTINATION)
+            | mark(annotations.transaction.is_some(), HAS_TRANSACTION),
     );
     if let Some(correlation_id) = &annotations.correlation_id {
         put_text(correlation_id, out);
@@ -259,6 +261,9 @@ fn put_annotations(annotations: &Annotations, out: &mut Vec<u8>) {
     }
     if let Some(original) = &annotations.original_destination {
         put_destination(original, out);
+    }
+    if let Some(transaction) = &annotations.transaction {
+        put_text(transaction, out);
     }
     put_len(annotations.added.len(), out);
     for (name, value) in &annotations.added {

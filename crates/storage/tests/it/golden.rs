@@ -41,6 +41,7 @@ fn records() -> Vec<Record> {
         group: Some(Group { id: "g".into(), sequence: -1 }),
         user: Some("ada".into()),
         original_destination: Some(Arc::new(destination(DestinationKind::TemporaryTopic, "ID:x:2"))),
+        transaction: None,
         schedule: None,
         advisory: None,
         added: values(),
@@ -156,6 +157,18 @@ fn version_1_is_written_and_read_as_ever() {
 #[test]
 fn scheduled_messages_are_written_and_read_as_ever() {
     check(&scheduled(), include_str!("../golden/schedule-v1.hex"), include_str!("../golden/schedule-v1.txt"));
+}
+
+#[test]
+fn the_transaction_that_a_message_was_sent_in_is_written_and_read_as_ever() {
+    let mut sent = message(11, Bytes::from_static(b"sent"));
+    let transaction = Some("TX:ID:c-1:7".into());
+    sent.header.annotations = Some(Box::new(Annotations { transaction, ..Annotations::default() }));
+    let records = [
+        Record::Define { store: StoreId(1), definition: queue("orders"), next_sequence: 1, delivered: 0 },
+        Record::Store { message: sent.into(), placements: vec![place(1, 1)] },
+    ];
+    check(&records, include_str!("../golden/sent-in-v1.hex"), include_str!("../golden/sent-in-v1.txt"));
 }
 
 /// A journal of two segments: what transactions leave in the first, and what the second repeats of it.

@@ -41,7 +41,7 @@ fn every_kind_of_acknowledgement_of_a_queue() {
     let mut script = consuming("ack-queue", DestinationKind::Queue, 12);
     script.note("with the application: the window opens");
     script.client(ack(DELIVERED, None, 3, 3));
-    script.note("given again");
+    script.note("given again: the client counts");
     script.client(ack(REDELIVERED, Some(2), 3, 2));
     script.note("consumed, from the first on or from the beginning");
     script.client(ack(STANDARD, Some(2), 4, 3));
@@ -66,6 +66,23 @@ fn every_kind_of_acknowledgement_of_a_queue() {
     script.client(ack(POISON, Some(11), 11, 1));
     script.note("told before: it is not in the list any more");
     script.client(ack(STANDARD, None, 10, 1));
+    script.finish();
+}
+
+#[test]
+fn the_name_of_a_message_counts_whatever_its_broker_sequence_says() {
+    let mut script = consuming("ack-sequence", DestinationKind::Queue, 6);
+    let mut individually = |number: i64, delivery: i64| {
+        let mut ack = ack(INDIVIDUAL, None, number, 1);
+        if let Some(id) = &mut ack.last_message_id {
+            id.broker_sequence_id = delivery << 16;
+        }
+        script.client(ack);
+    };
+    individually(5, 5);
+    individually(3, 3);
+    individually(4, 6);
+    individually(6, -1);
     script.finish();
 }
 

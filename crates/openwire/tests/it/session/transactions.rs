@@ -116,6 +116,26 @@ fn what_misses_a_message_is_not_committed() {
 }
 
 #[test]
+fn a_message_that_cannot_be_sent_fails_its_own_transaction_alone() {
+    let mut script = Script::open("transaction-doomed-alone");
+    script.note("two transactions; a message of the second has no producer, and nobody waits for it");
+    script.client(info(2, Some(local(1)), BEGIN));
+    script.confirm(1);
+    script.client(info(3, Some(local(2)), BEGIN));
+    script.confirm(2);
+    for transaction in [Some(local(2)), None] {
+        let mut sent = message(4, 1, queue("D"));
+        sent.fields.response_required = false;
+        sent.fields.transaction_id = transaction;
+        script.client(sent);
+    }
+    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
+    script.confirm(3);
+    script.client(info(6, Some(local(2)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
 fn topics_are_counted_in_transactions_too() {
     let mut script = Script::open("transaction-topic");
     script.client(consumer_info(2, 1, topic("D"), 10));
