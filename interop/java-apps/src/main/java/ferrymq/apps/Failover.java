@@ -14,7 +14,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.activemq.ActiveMQConnectionFactory;
@@ -51,6 +53,7 @@ public final class Failover {
     private final AtomicLong foundCommitted = new AtomicLong();
     private final AtomicLong foundRolledBack = new AtomicLong();
     private final AtomicLong moversInDoubt = new AtomicLong();
+    private final Set<String> dead = new TreeSet<>();
     private final List<String> complaints = new ArrayList<>();
     private volatile boolean producing = true;
     private volatile boolean moving = true;
@@ -249,6 +252,10 @@ public final class Failover {
                 counted.merge(message.getText(), 1, Integer::sum);
                 came++;
             }
+            MessageConsumer letters = session.createConsumer(session.createQueue("ActiveMQ.DLQ"));
+            while (letters.receive(1_000) instanceof TextMessage message) {
+                dead.add(message.getText());
+            }
         }
         return counted;
     }
@@ -259,22 +266,28 @@ public final class Failover {
         for (Map.Entry<String, Long> producer : sent.entrySet()) {
             for (long number = 0; number < producer.getValue(); number++, total++) {
                 String text = producer.getKey() + " " + number;
-                if (!counted.containsKey(text)) {
+                if (!counted.containsKey(text) && !dead.contains(text)) {
                     lost.add(text);
                 }
             }
         }
         List<String> twice = counted.entrySet().stream().filter(entry -> entry.getValue() > 1).map(Map.Entry::getKey).toList();
-        long unknown = counted.size() - (total - lost.size());
-        System.out.println("| restarts | messages | commits in doubt: done | undone | movers in doubt | lost | twice | never sent | complaints |");
-        System.out.println("|---|---|---|---|---|---|---|---|---|");
-        System.out.printf("| %d | %d | %d | %d | %d | %d | %d | %d | %d |%n", restarts, total, foundCommitted.get(),
-                foundRolledBack.get(), moversInDoubt.get(), lost.size(), twice.size(), unknown, complaints.size());
+        long arrived = counted.keySet().stream().filter(text -> isSent(sent, text)).count();
+        long unknown = counted.size() - arrived;
+        System.out.println("| restarts | messages | commits in doubt: done | undone | movers in doubt | lost | dead | twice | never sent | complaints |");
+        System.out.println("|---|---|---|---|---|---|---|---|---|---|");
+        System.out.printf("| %d | %d | %d | %d | %d | %d | %d | %d | %d | %d |%n", restarts, total, foundCommitted.get(),
+                foundRolledBack.get(), moversInDoubt.get(), lost.size(), dead.size(), twice.size(), unknown, complaints.size());
         lost.stream().limit(10).forEach(text -> System.out.println("failover: lost " + text));
         twice.stream().limit(10).forEach(text -> System.out.println("failover: twice " + text));
         complaints.forEach(text -> System.out.println("failover: " + text));
         System.out.println("failover: client " + ActiveMQConnectionFactory.class.getPackage().getImplementationVersion() + ", seed " + seed);
-        return lost.isEmpty() && twice.isEmpty() && unknown == 0 && complaints.isEmpty() && total > 0;
+        return lost.isEmpty() && dead.isEmpty() && twice.isEmpty() && unknown == 0 && complaints.isEmpty() && total > 0;
+    }
+
+    private static boolean isSent(Map<String, Long> sent, String text) {
+        String[] parts = text.split(" ");
+        return Long.parseLong(parts[1]) < sent.getOrDefault(parts[0], 0L);
     }
 
     private static long record(Map<String, Long> sent, String name, long count) {
