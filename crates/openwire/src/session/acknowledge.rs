@@ -34,6 +34,14 @@ impl AckType {
             _ => return Err(PeerError::jms(format!("Invalid acknowledgment: type {code}"))),
         })
     }
+
+    /// The application had the messages and is done with them.
+    fn is_consumption(self) -> bool {
+        match self {
+            Self::Standard | Self::Individual | Self::Unmatched => true,
+            Self::Delivered | Self::Poison | Self::Redelivered | Self::Expired => false,
+        }
+    }
 }
 
 /// What a poisoned message is said to have, where the client says nothing. Text in dead letters. Bytes.
@@ -63,12 +71,14 @@ impl State {
             Some(id) => Some(self.transactions.of(id)?),
         };
         // Of a consumer that is gone, or that got nothing yet on this connection: sent before the client knew.
-        let Some(consumer) = self.consumers.find((id.session_id, id.value)) else {
+        let has_delivered = |consumer: &&mut Consumer| !consumer.is_ended && consumer.has_delivered;
+        let Some(consumer) = self.consumers.find((id.session_id, id.value)).filter(has_delivered) else {
+            if let Some(id) = ack.transaction_id.as_ref().filter(|_| kind.is_consumption()) {
+                // What it consumed goes to somebody again: committed, it would have been consumed twice.
+                self.transactions.doom(id, "it acknowledged what was delivered before a failure");
+            }
             return Ok(Done::Now);
         };
-        if consumer.is_ended || !consumer.has_delivered {
-            return Ok(Done::Now);
-        }
         let Some((deliveries, settlement, transaction)) = settle(consumer, ack, kind, transaction)? else {
             return Ok(Done::Now);
         };
@@ -106,15 +116,25 @@ fn settle(
         }
     };
     let last = ack.last_message_id.as_ref().ok_or_else(|| PeerError::missing("MessageAck", "a last message id"))?;
-    let probably = usize::try_from(ack.message_count).unwrap_or(0).saturating_sub(1);
+    let count = usize::try_from(ack.message_count).unwrap_or(0);
+    let probably = count.saturating_sub(1);
     let last_at = list.position(last, probably).ok_or_else(|| unmatched(ack, last, "end"))?;
     let first_at = match (&ack.first_message_id, kind) {
         (_, AckType::Individual) => last_at,
         (None, _) => 0,
-        (Some(first), _) => list.position(first, 0).ok_or_else(|| unmatched(ack, first, "start"))?,
+        (Some(first), _) => match list.position(first, 0) {
+            Some(first_at) => first_at,
+            // The client gave up on all of these, and will not ask for any of them.
+            None if kind == AckType::Poison => (last_at + 1).saturating_sub(count),
+            None => return Err(unmatched(ack, first, "start")),
+        },
     };
     if first_at > last_at {
         return Err(unmatched(ack, last, "end"));
+    }
+    let here = last_at - first_at + 1;
+    if kind == AckType::Standard && transaction.is_some() && count > here {
+        return Err(miscounted(ack, here));
     }
     let (settlement, transaction) = match kind {
         AckType::Delivered => {
@@ -124,6 +144,8 @@ fn settle(
         // The client gave it to the application again and counts that itself. As in Classic nothing is counted here: a
         // client that then closes the consumer says by its RemoveInfo that the message was seen, and that counts it.
         AckType::Redelivered => return Ok(None),
+        // What the client failed at is not what was delivered: that was not tried yet.
+        AckType::Poison if count > here => (Settlement::Undelivered, None),
         AckType::Poison => (Settlement::Poisoned(cause(ack)), None),
         AckType::Expired => (Settlement::Expired, None),
         AckType::Standard | AckType::Individual | AckType::Unmatched => (Settlement::Consumed, transaction),
@@ -163,5 +185,16 @@ fn unmatched(ack: &MessageAck, id: &MessageId, side: &str) -> PeerError {
         "Unmatched acknowledge: MessageAck of type {}; Could not find Message-ID {name}:{sequence} in dispatched-list \
          ({side} of ack)",
         ack.ack_type
+    ))
+}
+
+/// The client had more messages than were delivered on this connection. After a failure a Java client that rolled back
+/// gives the application its own copies again, and then those that were delivered again: the same message twice in one
+/// transaction.
+fn miscounted(ack: &MessageAck, here: usize) -> PeerError {
+    PeerError::jms(format!(
+        "Unmatched acknowledge: MessageAck of type {}; Expected message count ({}) differs from count in dispatched-list \
+         ({here})",
+        ack.ack_type, ack.message_count
     ))
 }

@@ -34,6 +34,13 @@ impl State {
             // What a client may say, and what has no meaning for a broker.
             Command::ConnectionControl(_) | Command::ConnectionError(_) | Command::ProducerAck(_) => Ok(Done::Now),
             Command::FlushCommand(_) => Ok(Done::Now),
+            // Coming back after a failure, the failover transport sends its notes about unanswered requests as if they were
+            // requests; they are written as responses. Whoever ended its connection for that would meet it with them again.
+            Command::Response(_)
+            | Command::ExceptionResponse(_)
+            | Command::DataResponse(_)
+            | Command::DataArrayResponse(_)
+            | Command::IntegerResponse(_) => Ok(Done::Now),
             Command::Message(_)
             | Command::MessageAck(_)
             | Command::MessagePull(_)
@@ -55,11 +62,6 @@ impl State {
                 Err(PeerError::state("bridges between brokers are not served here").fatal())
             }
             Command::MessageDispatch(_)
-            | Command::Response(_)
-            | Command::ExceptionResponse(_)
-            | Command::DataResponse(_)
-            | Command::DataArrayResponse(_)
-            | Command::IntegerResponse(_)
             | Command::JournalTopicAck(_)
             | Command::JournalQueueAck(_)
             | Command::JournalTrace(_)

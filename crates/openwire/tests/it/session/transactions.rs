@@ -116,6 +116,55 @@ fn what_misses_a_message_is_not_committed() {
 }
 
 #[test]
+fn what_was_delivered_before_a_failure_is_not_committed() {
+    let mut script = Script::open("transaction-old-ack");
+    script.client(consumer_info(2, 1, queue("D"), 10));
+    script.confirm(1);
+    script.client(info(3, Some(local(1)), BEGIN));
+    script.confirm(2);
+    script.note("nothing was delivered on this connection");
+    script.client(MessageAck { ack_type: 0, ..ack(local(1), 1, 1) });
+    script.client(ack(local(1), 1, 1));
+    script.client(info(4, Some(local(1)), COMMIT_ONE_PHASE));
+    script.note("with the application only: the transaction is whole");
+    script.client(info(5, Some(local(2)), BEGIN));
+    script.confirm(3);
+    script.client(MessageAck { ack_type: 0, ..ack(local(2), 1, 1) });
+    script.client(info(6, Some(local(2)), COMMIT_ONE_PHASE));
+    script.confirm(4);
+    script.note("a branch, and a consumer that is gone");
+    script.client(info(7, Some(xa(b"g")), BEGIN));
+    script.confirm(5);
+    script.client(MessageAck { consumer_id: Some(consumer(9)), ..ack(xa(b"g"), 1, 1) });
+    script.client(info(8, Some(xa(b"g")), END));
+    script.confirm(6);
+    script.client(info(9, Some(xa(b"g")), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn a_message_consumed_twice_in_a_transaction_is_not_committed() {
+    let mut script = Script::open("transaction-twice");
+    script.client(consumer_info(2, 1, queue("D"), 10));
+    script.confirm(1);
+    for number in 1..=3 {
+        script.deliver(0, number, DestinationKind::Queue);
+    }
+    script.client(info(3, Some(local(1)), BEGIN));
+    script.confirm(2);
+    script.note("the client's copies of 1 to 3, and 1 and 2 as they were delivered again");
+    let first_message_id = Some(delivered(1));
+    script.client(MessageAck { first_message_id: first_message_id.clone(), ..ack(local(1), 2, 5) });
+    script.client(info(4, Some(local(1)), COMMIT_ONE_PHASE));
+    script.note("it gives up: what was delivered was never tried");
+    let poison = MessageAck { ack_type: 1, transaction_id: None, ..ack(local(1), 2, 5) };
+    script.client(MessageAck { first_message_id: first_message_id.clone(), ..poison.clone() });
+    script.note("the same where the first of them is not here");
+    script.client(MessageAck { first_message_id, message_count: 3, last_message_id: Some(delivered(3)), ..poison });
+    script.finish();
+}
+
+#[test]
 fn a_message_that_cannot_be_sent_fails_its_own_transaction_alone() {
     let mut script = Script::open("transaction-doomed-alone");
     script.note("two transactions; a message of the second has no producer, and nobody waits for it");

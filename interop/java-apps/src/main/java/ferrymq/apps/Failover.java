@@ -13,10 +13,9 @@ import jakarta.jms.TransactionRolledBackException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
-import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.activemq.ActiveMQConnectionFactory;
@@ -26,8 +25,14 @@ import org.apache.activemq.ActiveMQConnectionFactory;
  *
  * <pre>
  *   plain       send, waits for each confirmation ──┐
- *   transacted  send 10 asynchronously, commit ─────┴─► work ─► movers: receive 5, send 5 to done, commit ─► done ─► counted
+ *   transacted  send 10 asynchronously, commit ─────┴─► work ─► 2 movers: receive 1 to 9, send them to done, commit ─► done ─► counted
+ *   lone-plain, lone-transacted: the same ────────────► lone ─► 1 mover: the same ───────────────────────────────────────┘
  * </pre>
+ *
+ * <p>The two movers begin with a new session after each rollback. The lone mover keeps its session, so that its client first
+ * redelivers its own copies, of which the broker may know nothing any more: there the client's and the broker's idea of a
+ * transaction differ most. Its client gives up after so many rollbacks as its redelivery policy says; then the message has to be
+ * in the dead-letter queue.
  *
  * A commit that the crash met is in doubt: the client rolls back and throws TransactionRolledBackException, whether the broker
  * committed or not. The applications here find out as any correct one would. A transacted producer sends a marker with each
@@ -41,20 +46,25 @@ public final class Failover {
     private static final int TRANSACTED = 2;
     private static final int MOVERS = 2;
     private static final int BATCH = 10;
-    private static final int MOVED = 5;
+    private static final int MOVED_MAX = 9;
     /** So long the load runs before a restart, at least and at most. Milliseconds. */
     private static final int RUN_MIN = 20;
     private static final int RUN_MAX = 400;
+    /** One run in so many is longer than a client waits before it redelivers what was rolled back, which is 1000 milliseconds. */
+    private static final int LONG_RUN_EACH = 4;
+    private static final int LONG_RUN = 1000;
     /** A broker under which nobody gets on for so long is a failure. Seconds. */
     private static final long STALL_MAX = 60;
+    /** So often in a row nothing has to come, before what is missing is lost. Each takes 6 seconds. */
+    private static final int SILENT_MAX = 4;
 
     private final Broker broker = new Broker(Map.of());
     private final AtomicLong progress = new AtomicLong();
     private final AtomicLong foundCommitted = new AtomicLong();
     private final AtomicLong foundRolledBack = new AtomicLong();
     private final AtomicLong moversInDoubt = new AtomicLong();
-    private final Set<String> dead = new TreeSet<>();
     private final List<String> complaints = new ArrayList<>();
+    private long leftByLone;
     private volatile boolean producing = true;
     private volatile boolean moving = true;
 
@@ -77,24 +87,35 @@ public final class Failover {
         List<Thread> producers = new ArrayList<>();
         for (int number = 0; number < PLAIN; number++) {
             String name = "plain" + number;
-            producers.add(thread(name, () -> record(sent, name, sendPlain(name))));
+            producers.add(thread(name, () -> record(sent, name, sendPlain(name, "work"))));
         }
         for (int number = 0; number < TRANSACTED; number++) {
             String name = "transacted" + number;
-            producers.add(thread(name, () -> record(sent, name, sendTransacted(name))));
+            producers.add(thread(name, () -> record(sent, name, sendTransacted(name, "work"))));
         }
+        producers.add(thread("lone-plain", () -> record(sent, "lone-plain", sendPlain("lone-plain", "lone"))));
+        producers.add(thread("lone-transacted", () -> record(sent, "lone-transacted", sendTransacted("lone-transacted", "lone"))));
+        Random batches = new Random(seed);
         List<Thread> movers = new ArrayList<>();
         for (int number = 0; number < MOVERS; number++) {
-            movers.add(thread("mover" + number, this::move));
+            Random sizes = new Random(batches.nextLong());
+            movers.add(thread("mover" + number, () -> move("work", sizes, false)));
         }
+        Random lone = new Random(batches.nextLong());
+        movers.add(thread("lone mover", () -> move("lone", lone, true)));
         restart(restarts, new Random(seed));
         producing = false;
         join(producers);
         long total = sent.values().stream().mapToLong(Long::longValue).sum();
-        Map<String, Integer> counted = count(total);
+        Map<String, Integer> dead = new TreeMap<>();
+        Map<String, Integer> counted = count(total, dead);
         moving = false;
         join(movers);
-        boolean clean = report(restarts, seed, sent, counted);
+        drain("done", 0, counted);
+        drain("ActiveMQ.DLQ", 0, dead);
+        // What the lone mover's client forgot that it has, goes to the next consumer.
+        leftByLone = drain("lone", 0, counted);
+        boolean clean = report(restarts, seed, sent, counted, dead);
         if (clean) {
             broker.close();
         } else {
@@ -108,7 +129,8 @@ public final class Failover {
     private void restart(int restarts, Random random) throws InterruptedException {
         for (int number = 1; number <= restarts; number++) {
             awaitProgress();
-            Thread.sleep(RUN_MIN + random.nextInt(RUN_MAX - RUN_MIN));
+            int longer = random.nextInt(LONG_RUN_EACH) == 0 ? LONG_RUN : 0;
+            Thread.sleep(RUN_MIN + longer + random.nextInt(RUN_MAX - RUN_MIN));
             if (number % 2 == 0) {
                 broker.stop();
             } else {
@@ -134,11 +156,11 @@ public final class Failover {
     }
 
     /** How many were sent: each call returns once the broker has the message. */
-    private long sendPlain(String name) throws JMSException {
+    private long sendPlain(String name, String queue) throws JMSException {
         try (Connection connection = factory().createConnection()) {
             connection.start();
             Session session = connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
-            MessageProducer producer = session.createProducer(session.createQueue("work"));
+            MessageProducer producer = session.createProducer(session.createQueue(queue));
             producer.setDeliveryMode(DeliveryMode.PERSISTENT);
             long number = 0;
             while (producing) {
@@ -150,13 +172,13 @@ public final class Failover {
         }
     }
 
-    private long sendTransacted(String name) throws JMSException {
+    private long sendTransacted(String name, String queue) throws JMSException {
         ActiveMQConnectionFactory factory = factory();
         factory.setUseAsyncSend(true);
         try (Connection connection = factory.createConnection()) {
             connection.start();
             Session session = connection.createSession(true, Session.SESSION_TRANSACTED);
-            MessageProducer work = session.createProducer(session.createQueue("work"));
+            MessageProducer work = session.createProducer(session.createQueue(queue));
             MessageProducer markers = session.createProducer(session.createQueue("markers." + name));
             long batch = 0;
             while (producing) {
@@ -209,85 +231,113 @@ public final class Failover {
         };
     }
 
-    private long move() throws JMSException {
+    private long move(String queue, Random sizes, boolean keepsSession) throws JMSException {
         try (Connection connection = factory().createConnection()) {
             connection.start();
-            Session session = connection.createSession(true, Session.SESSION_TRANSACTED);
-            MessageConsumer consumer = session.createConsumer(session.createQueue("work"));
-            MessageProducer done = session.createProducer(session.createQueue("done"));
             while (moving) {
-                moveSome(session, consumer, done);
+                Session session = connection.createSession(true, Session.SESSION_TRANSACTED);
+                MessageConsumer consumer = session.createConsumer(session.createQueue(queue));
+                MessageProducer done = session.createProducer(session.createQueue("done"));
+                boolean isUsable = true;
+                while (moving && isUsable) {
+                    isUsable = moveSome(session, consumer, done, 1 + sizes.nextInt(MOVED_MAX)) || keepsSession;
+                }
+                session.close();
             }
             return 0;
         }
     }
 
-    private void moveSome(Session session, MessageConsumer consumer, MessageProducer done) throws JMSException {
+    /** Whether it was committed, as far as is known. */
+    private boolean moveSome(Session session, MessageConsumer consumer, MessageProducer done, int max) throws JMSException {
         try {
             int moved = 0;
-            while (moved < MOVED && consumer.receive(moved == 0 ? 500 : 50) instanceof TextMessage message) {
+            while (moved < max && consumer.receive(moved == 0 ? 500 : 50) instanceof TextMessage message) {
                 done.send(session.createTextMessage(message.getText()));
                 moved++;
             }
             session.commit();
             progress.addAndGet(moved == 0 ? 0 : 1);
+            return true;
         } catch (TransactionRolledBackException inDoubt) {
             moversInDoubt.incrementAndGet();
+            return false;
         } catch (JMSException error) {
             // The transaction cannot be completed, for instance since what was received goes to another consumer now.
             moversInDoubt.incrementAndGet();
             session.rollback();
+            return false;
         }
     }
 
-    /** How often each message came to done. Waits until as many came as were sent, and then until nothing more comes. */
-    private Map<String, Integer> count(long total) throws JMSException {
+    /** How often each message came to done, or was given up. Waits until as many came as were sent, or none comes any more. */
+    private Map<String, Integer> count(long total, Map<String, Integer> dead) throws JMSException {
         Map<String, Integer> counted = new TreeMap<>();
-        try (Connection connection = factory().createConnection()) {
-            connection.start();
-            Session session = connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
-            MessageConsumer consumer = session.createConsumer(session.createQueue("done"));
-            long came = 0;
-            while (consumer.receive(came < total ? 15_000 : 2_000) instanceof TextMessage message) {
-                counted.merge(message.getText(), 1, Integer::sum);
-                came++;
-            }
-            MessageConsumer letters = session.createConsumer(session.createQueue("ActiveMQ.DLQ"));
-            while (letters.receive(1_000) instanceof TextMessage message) {
-                dead.add(message.getText());
-            }
+        long came = 0;
+        for (int silent = 0; silent < SILENT_MAX && came < total; silent++) {
+            long more = drain("done", total - came, counted);
+            more += drain("ActiveMQ.DLQ", 0, dead);
+            came += more;
+            silent = more == 0 ? silent : 0;
         }
         return counted;
     }
 
-    private boolean report(int restarts, long seed, Map<String, Long> sent, Map<String, Integer> counted) {
-        long total = 0;
-        List<String> lost = new ArrayList<>();
-        for (Map.Entry<String, Long> producer : sent.entrySet()) {
-            for (long number = 0; number < producer.getValue(); number++, total++) {
-                String text = producer.getKey() + " " + number;
-                if (!counted.containsKey(text) && !dead.contains(text)) {
-                    lost.add(text);
-                }
+    /** Takes what is in a queue, at least so many if they come in time; how many it took. */
+    private long drain(String queue, long expected, Map<String, Integer> counted) throws JMSException {
+        try (Connection connection = factory().createConnection()) {
+            connection.start();
+            Session session = connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
+            MessageConsumer consumer = session.createConsumer(session.createQueue(queue));
+            long came = 0;
+            while (consumer.receive(came < expected ? 5_000 : 1_000) instanceof TextMessage message) {
+                counted.merge(message.getText(), 1, Integer::sum);
+                came++;
             }
+            return came;
         }
-        List<String> twice = counted.entrySet().stream().filter(entry -> entry.getValue() > 1).map(Map.Entry::getKey).toList();
-        long arrived = counted.keySet().stream().filter(text -> isSent(sent, text)).count();
-        long unknown = counted.size() - arrived;
-        System.out.println("| restarts | messages | commits in doubt: done | undone | movers in doubt | lost | dead | twice | never sent | complaints |");
-        System.out.println("|---|---|---|---|---|---|---|---|---|---|");
-        System.out.printf("| %d | %d | %d | %d | %d | %d | %d | %d | %d | %d |%n", restarts, total, foundCommitted.get(),
-                foundRolledBack.get(), moversInDoubt.get(), lost.size(), dead.size(), twice.size(), unknown, complaints.size());
-        lost.stream().limit(10).forEach(text -> System.out.println("failover: lost " + text));
-        twice.stream().limit(10).forEach(text -> System.out.println("failover: twice " + text));
-        complaints.forEach(text -> System.out.println("failover: " + text));
-        System.out.println("failover: client " + ActiveMQConnectionFactory.class.getPackage().getImplementationVersion() + ", seed " + seed);
-        return lost.isEmpty() && dead.isEmpty() && twice.isEmpty() && unknown == 0 && complaints.isEmpty() && total > 0;
     }
 
-    private static boolean isSent(Map<String, Long> sent, String text) {
-        String[] parts = text.split(" ");
-        return Long.parseLong(parts[1]) < sent.getOrDefault(parts[0], 0L);
+    private boolean report(int restarts, long seed, Map<String, Long> sent, Map<String, Integer> counted, Map<String, Integer> dead) {
+        System.out.printf("failover: client %s, %d restarts, seed %d%n",
+                ActiveMQConnectionFactory.class.getPackage().getImplementationVersion(), restarts, seed);
+        System.out.printf("failover: commits in doubt: %d were done, %d were not; movers rolled back: %d; left by the lone mover: %d%n",
+                foundCommitted.get(), foundRolledBack.get(), moversInDoubt.get(), leftByLone);
+        System.out.println("| producer | sent | received | given up | lost | twice |");
+        System.out.println("|---|---|---|---|---|---|");
+        Map<String, Integer> rest = new TreeMap<>(counted);
+        boolean clean = complaints.isEmpty() && !sent.isEmpty();
+        for (Map.Entry<String, Long> producer : sent.entrySet()) {
+            clean &= judge(producer.getKey(), producer.getValue(), rest, dead);
+        }
+        dead.keySet().stream().limit(10).forEach(text -> System.out.println("failover: given up, but never sent " + text));
+        rest.keySet().stream().limit(10).forEach(text -> System.out.println("failover: never sent " + text));
+        complaints.forEach(text -> System.out.println("failover: " + text));
+        return clean && rest.isEmpty() && dead.isEmpty();
+    }
+
+    /** What became of one producer's messages, which are taken out of both maps. Only the client that keeps its session may give up. */
+    private static boolean judge(String producer, long sent, Map<String, Integer> counted, Map<String, Integer> dead) {
+        List<String> lost = new ArrayList<>();
+        List<String> twice = new ArrayList<>();
+        long received = 0;
+        long givenUp = 0;
+        for (long number = 0; number < sent; number++) {
+            String text = producer + " " + number;
+            int times = Objects.requireNonNullElse(counted.remove(text), 0);
+            int deaths = Objects.requireNonNullElse(dead.remove(text), 0);
+            received += times;
+            givenUp += deaths;
+            if (times + deaths == 0) {
+                lost.add(text);
+            } else if (times + deaths > 1) {
+                twice.add(text + " (" + times + " times, given up " + deaths + " times)");
+            }
+        }
+        System.out.printf("| %s | %d | %d | %d | %d | %d |%n", producer, sent, received, givenUp, lost.size(), twice.size());
+        lost.stream().limit(10).forEach(text -> System.out.println("failover: lost " + text));
+        twice.stream().limit(10).forEach(text -> System.out.println("failover: twice " + text));
+        return lost.isEmpty() && twice.isEmpty() && sent > 0 && (givenUp == 0 || producer.startsWith("lone-"));
     }
 
     private static long record(Map<String, Long> sent, String name, long count) {
