@@ -1,7 +1,7 @@
 //! What the broker tells a session.
 
 use crate::destination::{Destination, DestinationKind};
-use crate::id::{DeliveryId, SubscriptionId, Token};
+use crate::id::{DeliveryId, SubscriptionId, Token, TransactionId};
 use crate::message::Message;
 use crate::time::WallTime;
 use crate::xid::Xid;
@@ -56,6 +56,14 @@ pub enum Event {
         token: Token,
         /// The branches, in the order in which they were prepared.
         xids: Vec<Arc<Xid>>,
+    },
+    /// A branch that this session worked on, as `transaction`, is over, and another session brought that about. What
+    /// was settled in it is settled, or as before.
+    BranchEnded {
+        /// The work.
+        transaction: TransactionId,
+        /// It happened; else nothing of it did.
+        is_committed: bool,
     },
     /// Read no more from this connection until `Resume`: what it sends to is full.
     Pause,
@@ -158,6 +166,8 @@ pub enum BranchError {
     HeuristicallyRolledBack,
     /// The broker cannot (`XAER_RMERR`).
     Failed,
+    /// The journal stopped: what became of it is known after a restart (`XAER_RMFAIL`).
+    Unavailable,
 }
 
 impl fmt::Display for Refusal {

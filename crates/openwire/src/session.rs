@@ -327,6 +327,7 @@ impl State {
             Event::SubscriptionEnded { subscription, refusal: _ } => self.subscription_ended(cx, subscription),
             Event::Prepared { token, vote } => return self.prepared(cx, token, vote),
             Event::InDoubt { token, xids } => self.in_doubt(cx, token, &xids),
+            Event::BranchEnded { transaction, is_committed } => self.branch_ended(transaction, is_committed),
             Event::Pause => self.inactivity.pause(),
             Event::Resume => self.inactivity.resume(cx.now.mono),
             Event::Closed { refusal } => {

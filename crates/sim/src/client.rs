@@ -203,7 +203,8 @@ impl Client {
             | Event::Purged { .. }
             | Event::Closed { .. }
             | Event::Prepared { .. }
-            | Event::InDoubt { .. } => {}
+            | Event::InDoubt { .. }
+            | Event::BranchEnded { .. } => {}
         }
         true
     }

@@ -6,10 +6,16 @@
 //!                                └──► a row in the other resource
 //! ```
 //!
+//! Sometimes a person decides before the manager does, rightly or not; the row then follows that.
+//!
 //! Whoever loses an answer asks again: the producer sends again, the manager recovers, the mover asks whether its commit
 //! was one. At the end each message is in one place, once, and the rows are those of the messages that left IN.
 
 mod judge;
+mod manager;
+mod planted;
+
+pub use planted::{MANAGED_BUGS, ManagedBug};
 
 use crate::content::PLAIN;
 use crate::disk::{Fault, Moment, SURVIVORS, SimDisk};
@@ -20,44 +26,14 @@ use ferrymq_broker::{Effects, Settings};
 use ferrymq_model::event::Vote;
 use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::{
-    Address, BranchAction, BranchError, Deliveries, DeliveryMode, Destination, DestinationKind, Event, Header, Message,
-    MessageId, MonoTime, Now, ProducerId, RefusalKind, Request, SessionId, Settlement, Subscribe, SubscriptionId,
-    Token, TransactionId, WallTime, Xid,
+    Address, BranchAction, Deliveries, DeliveryMode, Destination, DestinationKind, Event, Header, Message, MessageId,
+    MonoTime, Now, ProducerId, Request, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId,
+    WallTime, Xid,
 };
 use ferrymq_node::{Input, Node};
 use ferrymq_storage::journal::{JournalOptions, SEGMENT_BYTES_MIN, perform, read_message};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// A bug that the harness plants between the node and its clients.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum ManagedBug {
-    /// A prepare is answered before it is durable.
-    PreparesEarly,
-    /// A prepared branch is forgotten by a restart.
-    LosesPrepared,
-    /// What a branch settled is not locked.
-    ForgetsLock,
-    /// A commit happens twice.
-    CommitsTwice,
-    /// A message that was not sent before is taken for one that was.
-    DropsNew,
-    /// A message that was sent before is taken again.
-    TakesAgain,
-    /// Whether a named commit happened is not known after a restart.
-    ForgetsOutcome,
-}
-
-/// Every such bug.
-pub const MANAGED_BUGS: [ManagedBug; 7] = [
-    ManagedBug::PreparesEarly,
-    ManagedBug::LosesPrepared,
-    ManagedBug::ForgetsLock,
-    ManagedBug::CommitsTwice,
-    ManagedBug::DropsNew,
-    ManagedBug::TakesAgain,
-    ManagedBug::ForgetsOutcome,
-];
 
 /// What came of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -124,6 +100,11 @@ struct Campaign {
     log: BTreeMap<u64, Decision>,
     /// The other resource: durable, too.
     prepared_rows: BTreeMap<u64, u64>,
+    /// Branches that a person decided, and whether that was confirmed.
+    person: BTreeMap<u64, (Decision, bool)>,
+    /// Those of them that the manager has heard of: it has the broker forget them.
+    to_forget: BTreeSet<u64>,
+    forgotten: BTreeSet<u64>,
     rows: BTreeSet<u64>,
     /// A named commit whose answer did not come, with the message that it moves.
     asked: Option<(String, u64)>,
@@ -169,6 +150,9 @@ impl Campaign {
             xids: 0,
             log: BTreeMap::new(),
             prepared_rows: BTreeMap::new(),
+            person: BTreeMap::new(),
+            to_forget: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
             rows: BTreeSet::new(),
             asked: None,
             moved: BTreeSet::new(),
@@ -215,7 +199,7 @@ impl Campaign {
         if self.bug == Some(ManagedBug::LosesPrepared) {
             self.disk.plan_nothing();
             for number in self.in_doubt().unwrap_or_default() {
-                let _ = self.decide(number, BranchAction::Rollback);
+                let _ = self.ask_branch(number, BranchAction::Rollback);
             }
             self.plan_crash();
         }
@@ -229,71 +213,14 @@ impl Campaign {
         }
         if let Some((name, number)) = self.asked.clone() {
             let session = self.connect()?;
-            let forgets = self.bug == Some(ManagedBug::ForgetsOutcome);
             let answer = self.ask(session, |confirm| Request::WasCommitted { name: name.as_str().into(), confirm })?;
-            if matches!(answer, Event::Confirmed { .. }) && !forgets {
+            if matches!(answer, Event::Confirmed { .. }) {
                 self.moved.insert(number);
             }
             self.asked = None;
             self.leave(session)?;
         }
         Ok(())
-    }
-
-    /// The manager finishes what it wrote down, and rolls back what it did not.
-    fn recover_branches(&mut self) -> Done<()> {
-        for number in self.in_doubt()? {
-            match self.log.get(&number).copied() {
-                Some(Decision::Commit) => self.expect_decided(number, BranchAction::Commit)?,
-                Some(Decision::Rollback) | None => self.expect_decided(number, BranchAction::Rollback)?,
-            }
-        }
-        for (number, decision) in self.log.clone() {
-            let action = if decision == Decision::Commit { BranchAction::Commit } else { BranchAction::Rollback };
-            // Decided before, or a moment ago: the answer is the same.
-            self.expect_decided(number, action)?;
-            self.finish(number, decision);
-        }
-        self.prepared_rows.clear();
-        Ok(())
-    }
-
-    fn in_doubt(&mut self) -> Done<Vec<u64>> {
-        let session = self.connect()?;
-        let answer = self.ask(session, |token| Request::Recover { token })?;
-        self.leave(session)?;
-        let Event::InDoubt { xids, .. } = answer else { return Err(Lost::Broken(format!("recover: {answer:?}"))) };
-        let number = |xid: &Arc<Xid>| u64::from_be_bytes(xid.global[..8].try_into().expect("eight bytes"));
-        Ok(xids.iter().map(number).collect())
-    }
-
-    fn decide(&mut self, number: u64, action: BranchAction) -> Done<Event> {
-        let session = self.connect()?;
-        let answer = self.ask(session, |confirm| Request::Branch { xid: xid(number), action, confirm })?;
-        self.leave(session)?;
-        Ok(answer)
-    }
-
-    fn expect_decided(&mut self, number: u64, action: BranchAction) -> Done<()> {
-        let answer = self.decide(number, action)?;
-        match answer {
-            Event::Confirmed { .. } => Ok(()),
-            Event::Refused { ref refusal, .. }
-                if action == BranchAction::Rollback && refusal.kind == RefusalKind::Branch(BranchError::Unknown) =>
-            {
-                // It was never prepared for good.
-                Ok(())
-            }
-            other => Err(Lost::Broken(format!("branch {number}, {action:?}: {other:?}"))),
-        }
-    }
-
-    fn finish(&mut self, number: u64, decision: Decision) {
-        if let (Some(row), Decision::Commit) = (self.prepared_rows.remove(&number), decision) {
-            self.rows.insert(row);
-            self.committed += 1;
-        }
-        self.log.remove(&number);
     }
 
     fn produce(&mut self) -> Done<()> {
@@ -312,21 +239,14 @@ impl Campaign {
         let session = self.connect()?;
         let (number, to) = (self.produced, queue("IN"));
         let producer = ProducerId(1);
-        let skips_duplicates = self.bug != Some(ManagedBug::TakesAgain);
         let name = Some(PRODUCER.into());
-        self.tell(session, Request::AddProducer { producer, name, skips_duplicates, address: to, confirm: None })?;
-        let drops = self.bug == Some(ManagedBug::DropsNew) && self.random.percent(10);
-        if !drops {
-            let message = self.message("IN", number);
-            let answer = self.ask(session, |token| Request::Send {
-                producer,
-                message,
-                transaction: None,
-                confirm: Some(token),
-            })?;
-            if !matches!(answer, Event::Confirmed { .. }) {
-                return Err(Lost::Broken(format!("send {number}: {answer:?}")));
-            }
+        let add = Request::AddProducer { producer, name, skips_duplicates: true, address: to, confirm: None };
+        self.tell(session, add)?;
+        let message = self.message("IN", number);
+        let send = |token| Request::Send { producer, message, transaction: None, confirm: Some(token) };
+        let answer = self.ask(session, send)?;
+        if !matches!(answer, Event::Confirmed { .. }) {
+            return Err(Lost::Broken(format!("send {number}: {answer:?}")));
         }
         self.unsure = false;
         self.leave(session)
@@ -361,13 +281,11 @@ impl Campaign {
             session,
             Request::AddProducer { producer, name: None, skips_duplicates: false, address, confirm: None },
         )?;
-        if self.bug != Some(ManagedBug::ForgetsLock) {
-            let deliveries = Deliveries::One(ferrymq_model::DeliveryId(delivery));
-            let (subscription, settlement) = (SubscriptionId(1), Settlement::Consumed);
-            let transaction = Some(transaction);
-            let settle = Request::Settle { subscription, deliveries, settlement, transaction, confirm: None };
-            self.tell(session, settle)?;
-        }
+        let deliveries = Deliveries::One(ferrymq_model::DeliveryId(delivery));
+        let (subscription, settlement) = (SubscriptionId(1), Settlement::Consumed);
+        let within = Some(transaction);
+        let settle = Request::Settle { subscription, deliveries, settlement, transaction: within, confirm: None };
+        self.tell(session, settle)?;
         let message = self.message(to, number);
         self.tell(session, Request::Send { producer, message, transaction: Some(transaction), confirm: None })
     }
@@ -419,8 +337,10 @@ impl Campaign {
         if self.rows.contains(&row) {
             return Err(Lost::Broken(format!("message {row} is taken a second time")));
         }
-        let action = if decision == Decision::Commit { BranchAction::Commit } else { BranchAction::Rollback };
-        self.expect_decided(number, action)?;
+        if self.random.percent(20) {
+            self.person_decides(number)?;
+        }
+        let outcome = self.decide(number, decision)?;
         if self.bug == Some(ManagedBug::CommitsTwice) && decision == Decision::Commit && self.random.percent(20) {
             let other = self.connect()?;
             let producer = ProducerId(2);
@@ -431,7 +351,7 @@ impl Campaign {
             self.tell(other, Request::Send { producer, message, transaction: None, confirm: None })?;
             self.leave(other)?;
         }
-        self.finish(number, decision);
+        self.finish(number, outcome);
         self.leave(session)
     }
 
@@ -500,7 +420,11 @@ impl Campaign {
     }
 
     fn tell(&mut self, session: SessionId, request: Request) -> Done<()> {
-        let mut requests = vec![request];
+        let request = match self.bug {
+            Some(bug) => bug.on_request(request, &mut self.random),
+            None => Some(request),
+        };
+        let mut requests = Vec::from_iter(request);
         self.input(Input::Requests { session, requests: &mut requests })
     }
 
@@ -523,7 +447,10 @@ impl Campaign {
 
     fn hear(&mut self, out: &mut Effects) {
         loop {
-            for (_, event) in out.events.drain(..) {
+            for (_, mut event) in out.events.drain(..) {
+                if let Some(bug) = self.bug {
+                    bug.on_event(&mut event);
+                }
                 match event {
                     Event::Deliver(delivery) => {
                         let text = String::from_utf8_lossy(&delivery.message.bytes).into_owned();
@@ -542,6 +469,7 @@ impl Campaign {
                     | Event::Closed { .. }
                     | Event::Pause
                     | Event::Resume
+                    | Event::BranchEnded { .. }
                     | Event::Inspected { .. }
                     | Event::Purged { .. } => {}
                 }

@@ -288,7 +288,11 @@ impl State {
                 return Closing::PeerError(refusal.text);
             }
             // No frame of STOMP asks for these.
-            Event::Inspected { .. } | Event::Purged { .. } | Event::Prepared { .. } | Event::InDoubt { .. } => {}
+            Event::Inspected { .. }
+            | Event::Purged { .. }
+            | Event::Prepared { .. }
+            | Event::InDoubt { .. }
+            | Event::BranchEnded { .. } => {}
         }
         Closing::No
     }

@@ -100,7 +100,7 @@ impl Broker {
         let left: Vec<_> = self.branches.active.iter().filter(|(_, branch)| branch.has(session)).collect();
         let left: Vec<Arc<Xid>> = left.into_iter().map(|(xid, _)| Arc::clone(xid)).collect();
         for xid in left {
-            self.undo_active(&xid, step);
+            self.undo_active(session, &xid, step);
         }
     }
 
@@ -142,7 +142,8 @@ impl Broker {
         if self.branches.active.get(xid).is_some_and(|branch| branch.is_working(session)) {
             return Err(wrong(BranchError::Protocol, format!("the session works on branch {xid} already")));
         }
-        let begun = Transaction { branch: Some(Arc::clone(xid)), ..Transaction::default() };
+        let worker = Some((session, transaction));
+        let begun = Transaction { branch: Some(Arc::clone(xid)), worker, ..Transaction::default() };
         self.try_begin(session, transaction, begun)?;
         let branch = self.branches.active.entry(Arc::clone(xid)).or_default();
         branch.working.push((session, transaction.0));
@@ -203,16 +204,20 @@ impl Broker {
             Stage::Unknown => return Err(unknown(xid)),
         }
         if self.failed {
-            return Err(wrong(BranchError::Failed, "the journal stopped: nothing more is made durable".to_owned()));
+            return Err(wrong(
+                BranchError::Unavailable,
+                "the journal stopped: nothing more is made durable".to_owned(),
+            ));
         }
         let branch = self.branches.active.get(xid).expect("it is active");
         if branch.done.iter().all(|(_, work)| work.is_empty()) {
-            self.branches.active.remove(xid);
+            let work = self.take_work(xid);
+            self.tell_workers(session, &work, false, step);
             return Ok(Vote::ReadOnly);
         }
         let work = self.take_work(xid);
         if let Err(refusal) = self.check_commit(&work, step) {
-            return Err(self.refuse_work(xid, work, &refusal, step));
+            return Err(self.refuse_work(session, xid, work, &refusal, step));
         }
         self.record_prepare(session, xid, work, step);
         Ok(Vote::Prepared)
@@ -226,7 +231,15 @@ impl Broker {
     }
 
     /// What cannot happen is rolled back: then the manager knows where it stands.
-    fn refuse_work(&mut self, xid: &Arc<Xid>, work: Vec<Transaction>, why: &Refusal, step: &mut Step<'_>) -> Refusal {
+    fn refuse_work(
+        &mut self,
+        session: SessionId,
+        xid: &Arc<Xid>,
+        work: Vec<Transaction>,
+        why: &Refusal,
+        step: &mut Step<'_>,
+    ) -> Refusal {
+        self.tell_workers(session, &work, false, step);
         for work in work.into_iter().rev() {
             self.undo_work(work, None, step);
         }
@@ -242,15 +255,19 @@ impl Broker {
             Stage::Unknown => return Err(unknown(xid)),
         }
         if self.failed {
-            return Err(wrong(BranchError::Failed, "the journal stopped: nothing more is made durable".to_owned()));
+            return Err(wrong(
+                BranchError::Unavailable,
+                "the journal stopped: nothing more is made durable".to_owned(),
+            ));
         }
         let work = self.take_work(xid);
         let sent = match self.check_commit(&work, step) {
-            Err(refusal) => return Err(self.refuse_work(xid, work, &refusal, step)),
+            Err(refusal) => return Err(self.refuse_work(session, xid, work, &refusal, step)),
             Ok(sent) => sent,
         };
         let name = Some(TransactionName::Branch(Arc::clone(xid)));
         let ending = Ending { name, outcome: Outcome::Committed, prepared: None };
+        self.tell_workers(session, &work, true, step);
         self.commit_work(session, work, &sent, &ending, None, step);
         self.branches.lsn = step.journal.last_lsn();
         Ok(())
@@ -259,7 +276,7 @@ impl Broker {
     fn rollback_branch(&mut self, session: SessionId, xid: &Arc<Xid>, step: &mut Step<'_>) -> Result<(), Refusal> {
         match self.stage(xid, step) {
             Stage::Active => {
-                self.undo_active(xid, step);
+                self.undo_active(session, xid, step);
                 Ok(())
             }
             Stage::Prepared => self.undo_prepared(session, xid, Outcome::RolledBack, step),
@@ -346,18 +363,35 @@ impl Broker {
         })
     }
 
+    /// Tells every session that worked on a branch that it is over, but for the one that ends it.
+    pub(crate) fn tell_workers(
+        &self,
+        ending: SessionId,
+        work: &[Transaction],
+        is_committed: bool,
+        step: &mut Step<'_>,
+    ) {
+        for (session, transaction) in work.iter().filter_map(|work| work.worker) {
+            if session != ending && self.session(session).is_some() {
+                step.out.events.push((session, Event::BranchEnded { transaction, is_committed }));
+            }
+        }
+    }
+
     /// Undoes an active branch as a whole.
-    fn undo_active(&mut self, xid: &Arc<Xid>, step: &mut Step<'_>) {
+    fn undo_active(&mut self, ending: SessionId, xid: &Arc<Xid>, step: &mut Step<'_>) {
         let Some(branch) = self.branches.active.remove(xid) else { return };
         note(xid, Outcome::RolledBack, step);
         for (session, transaction) in branch.working {
             let state = self.session_mut(session);
             let work = state.and_then(|state| state.transactions.remove(&transaction));
             if let Some(work) = work {
+                self.tell_workers(ending, std::slice::from_ref(&work), false, step);
                 self.undo_work(work, None, step);
             }
         }
         for (_, work) in branch.done.into_iter().rev() {
+            self.tell_workers(ending, std::slice::from_ref(&work), false, step);
             self.undo_work(work, None, step);
         }
     }

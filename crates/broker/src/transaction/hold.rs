@@ -23,6 +23,8 @@ pub(crate) struct Transaction {
     pub(crate) name: Option<Arc<str>>,
     /// The branch that it belongs to.
     pub(crate) branch: Option<Arc<Xid>>,
+    /// The session that does it for the branch, and what that calls it; none for a local one and after a restart.
+    pub(crate) worker: Option<(SessionId, TransactionId)>,
     /// In order.
     pub(crate) sends: Vec<HeldSend>,
     /// In order.

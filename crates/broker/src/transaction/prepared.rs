@@ -164,6 +164,7 @@ impl Broker {
         self.branches.numbers.remove(&branch.number);
         let name = Some(TransactionName::Branch(Arc::clone(xid)));
         let ending = Ending { name, outcome, prepared: Some(branch.number) };
+        self.tell_workers(session, &branch.work, true, step);
         self.commit_work(session, branch.work, &sent, &ending, None, step);
         self.branch_recorded(session, step.journal.last_lsn());
         Ok(())
@@ -178,7 +179,7 @@ impl Broker {
         step: &mut Step<'_>,
     ) -> Result<(), Refusal> {
         if self.failed {
-            return Err(stopped(xid));
+            return Err(stopped(BranchError::Unavailable, xid));
         }
         let branch = self.branches.prepared.remove(xid).expect("it is prepared");
         self.branches.numbers.remove(&branch.number);
@@ -188,6 +189,7 @@ impl Broker {
         unit.add(&Record::Outcome { name, outcome });
         let lsn = unit.commit(Urgency::Awaited);
         self.branch_recorded(session, lsn);
+        self.tell_workers(session, &branch.work, false, step);
         for work in branch.work.into_iter().rev() {
             self.undo_work(work, Some(lsn), step);
         }
@@ -202,7 +204,7 @@ impl Broker {
         step: &mut Step<'_>,
     ) -> Result<(), Refusal> {
         if self.failed {
-            return Err(stopped(xid));
+            return Err(stopped(BranchError::Unavailable, xid));
         }
         let mut unit = step.journal.begin();
         let name = TransactionName::Branch(Arc::clone(xid));
@@ -221,7 +223,7 @@ impl Broker {
     /// Whether the journal can take the commit of a prepared branch now.
     fn check_decision(&self, xid: &Arc<Xid>, step: &Step<'_>) -> Result<(), Refusal> {
         if self.failed {
-            return Err(stopped(xid));
+            return Err(stopped(BranchError::Retry, xid));
         }
         let sends = self.branches.prepared[xid].work.iter().flat_map(|work| &work.sends);
         let persistent = sends.into_iter().any(|send| send.message.header.mode == DeliveryMode::Persistent);
@@ -366,9 +368,10 @@ impl Broker {
     }
 }
 
-fn stopped(xid: &Xid) -> Refusal {
+/// A commit may be asked for again, says XA; of anything else nothing is known.
+fn stopped(kind: BranchError, xid: &Xid) -> Refusal {
     let text = format!("branch {xid} stays as it is: the journal stopped, nothing more is made durable");
-    wrong(BranchError::Retry, text)
+    wrong(kind, text)
 }
 
 impl Subscription {

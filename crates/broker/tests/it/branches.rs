@@ -392,7 +392,8 @@ fn a_failing_journal_leaves_the_branch_prepared() {
     t.branch(0, "x", Commit, 5);
     t.branch(0, "x", Rollback, 6);
     let events = t.events();
-    assert_eq!(events.lines().filter(|line| line.contains("Branch(Retry)")).count(), 2, "{events}");
+    assert!(events.starts_with("0 refused 5 Branch(Retry)"), "{events}");
+    assert!(events.contains("\n0 refused 6 Branch(Unavailable)"), "{events}");
 }
 
 #[test]
@@ -534,4 +535,60 @@ fn who_prepares_has_ended_its_work_and_may_end_it_twice() {
     t.flush();
     let confirmed = "0 confirmed 1\n0 confirmed 2\n0 confirmed 3\n0 confirmed 4";
     assert_eq!(t.events(), format!("{confirmed}\n0 prepared 5 Prepared"));
+}
+
+#[test]
+fn a_session_hears_how_others_ended_what_it_worked_on() {
+    for (actions, ended) in [
+        (&[Prepare, Commit][..], "t1 committed"),
+        (&[Prepare, Rollback], "t1 rolled back"),
+        (&[Prepare, HeuristicCommit], "t1 committed"),
+        (&[Prepare, HeuristicRollback], "t1 rolled back"),
+        (&[CommitOnePhase], "t1 committed"),
+        (&[Rollback], "t1 rolled back"),
+    ] {
+        let mut t = Bench::new();
+        worked(&mut t);
+        t.connect(1);
+        let (last, before) = actions.split_last().expect("each has a last one");
+        for action in before {
+            t.branch(1, "x", *action, 3);
+            t.flush();
+            assert_eq!(t.events(), "1 prepared 3 Prepared");
+        }
+        t.branch(1, "x", *last, 4);
+        t.flush();
+        let events = t.events();
+        assert_eq!(events, format!("0 {ended}\n1 confirmed 4"), "{last:?}");
+    }
+}
+
+#[test]
+fn a_session_hears_that_the_end_of_another_undid_its_work() {
+    let mut t = Bench::new();
+    worked(&mut t);
+    t.connect(1);
+    t.branch(1, "x", Start(TransactionId(5)), 1);
+    t.send_in(1, 5, "out", "c", Persistent);
+    t.events();
+    t.disconnect(1);
+    assert_eq!(t.events(), "0 t1 rolled back");
+    // What it took it may settle again.
+    t.settle(0, 1, 1, Settlement::Consumed);
+    t.flush();
+    assert_eq!(counts(&t), "0/0/1/1 0/0/0/0");
+}
+
+#[test]
+fn a_branch_without_work_is_over_for_everybody() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
+    for slot in [0, 1] {
+        t.branch(slot, "x", Start(TransactionId(1)), 1);
+        t.branch(slot, "x", End, 2);
+    }
+    t.events();
+    t.branch(1, "x", Prepare, 3);
+    assert_eq!(t.events(), "0 t1 rolled back\n1 prepared 3 ReadOnly");
 }

@@ -517,6 +517,8 @@ fn line(to: SessionId, event: &Event) -> String {
         Event::Purged { token, messages } => format!("purged {} {messages}", token.0),
         Event::Closed { refusal } => format!("closed: {}", refusal.text),
         Event::Prepared { token, vote } => format!("prepared {} {vote:?}", token.0),
+        Event::BranchEnded { transaction, is_committed: true } => format!("t{} committed", transaction.0),
+        Event::BranchEnded { transaction, is_committed: false } => format!("t{} rolled back", transaction.0),
         Event::InDoubt { token, xids } => {
             let names: Vec<_> = xids.iter().map(|xid| String::from_utf8_lossy(&xid.global)).collect();
             format!("in doubt {} [{}]", token.0, names.join(" "))

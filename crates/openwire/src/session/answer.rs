@@ -10,7 +10,7 @@ use crate::codec::ids::ConnectionId;
 use crate::codec::producer::ProducerAck;
 use crate::codec::response::{ExceptionResponse, Response};
 use crate::limits::ERROR_BACKLOG_BYTES_MAX;
-use ferrymq_model::{Closing, Refusal, RefusalKind, Request, SubscriptionId, Token};
+use ferrymq_model::{BranchAction, BranchError, Closing, Refusal, RefusalKind, Request, SubscriptionId, Token};
 
 impl State {
     /// Writes a command. One that cannot be written ends the connection: the client would wait for it for ever.
@@ -124,10 +124,7 @@ impl State {
 
     pub(super) fn refused(&mut self, cx: &mut Context<'_>, token: Option<Token>, refusal: &Refusal) -> Closing {
         if refusal.kind == RefusalKind::StoreFailed {
-            // What became of it is not known. Without an answer a client asks again, here or elsewhere, after the
-            // connection broke; with an error it would believe that it did not happen.
-            self.phase = Phase::Closed;
-            return Closing::PeerError(refusal.text.clone());
+            return self.store_failed(cx, token, refusal);
         }
         let Some(Confirmation { purpose, reply }) = token.and_then(|token| self.confirmations.take(token)) else {
             self.refused_unasked(cx, refusal);
@@ -175,6 +172,26 @@ impl State {
             Purpose::CreateTemporary | Purpose::Recover | Purpose::Plain => PeerError::refused(refusal),
         };
         self.answer_error(cx, reply, &error)
+    }
+
+    /// What became of it is not known. Without an answer a client asks again, here or elsewhere, after the connection
+    /// broke; with an error it would believe that it did not happen. Only XA has an error that says just this.
+    fn store_failed(&mut self, cx: &mut Context<'_>, token: Option<Token>, refusal: &Refusal) -> Closing {
+        if let Some(Confirmation { purpose, reply: Some(reply) }) =
+            token.and_then(|token| self.confirmations.take(token))
+        {
+            let error = match purpose {
+                // Prepared it is in any case, or committed: the manager's log and the same question settle it.
+                Purpose::Branch(_, BranchAction::Commit) => Some(BranchError::Retry),
+                Purpose::Branch(..) | Purpose::Recover => Some(BranchError::Unavailable),
+                _ => None,
+            };
+            if let Some(error) = error {
+                return self.fail(cx, Some(reply), &PeerError::xa(error, &refusal.text));
+            }
+        }
+        self.phase = Phase::Closed;
+        Closing::PeerError(refusal.text.clone())
     }
 
     /// Something failed that nobody waits for: it may have been any route, and any open transaction may miss something.

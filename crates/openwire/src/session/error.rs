@@ -138,5 +138,6 @@ fn xa_code(error: BranchError) -> i32 {
         BranchError::HeuristicallyCommitted => 7,
         BranchError::HeuristicallyRolledBack => 6,
         BranchError::Failed => -3,
+        BranchError::Unavailable => -7,
     }
 }

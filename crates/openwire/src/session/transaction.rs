@@ -60,9 +60,10 @@ struct Local {
 /// A branch that this connection works on, or worked on.
 #[derive(Debug)]
 struct Branch {
-    /// One for each time that work began; the last is open unless it ended.
+    /// One for each time that work began; the last is open while anybody works.
     ids: Vec<TransactionId>,
-    is_open: bool,
+    /// Parts of the client that work on it now: JMS sessions of one connection may share a branch.
+    workers: usize,
     doomed: Option<String>,
 }
 
@@ -104,7 +105,7 @@ impl Transactions {
                 }
             },
             WireTransactionId::Xa(id) => match self.branches.get(id) {
-                Some(Branch { ids, is_open: true, .. }) => ids.last().copied().ok_or_else(|| not_started_branch(id)),
+                Some(Branch { ids, workers: 1.., .. }) => ids.last().copied().ok_or_else(|| not_started_branch(id)),
                 Some(_) | None => Err(not_started_branch(id)),
             },
         }
@@ -118,6 +119,26 @@ impl Transactions {
         for branch in self.branches.values_mut() {
             branch.doomed.get_or_insert_with(|| text.to_owned());
         }
+    }
+
+    /// One part of the client ends its work; whether others go on.
+    fn is_still_worked_on(&mut self, id: &XaTransactionId) -> bool {
+        self.branches.get_mut(id).is_some_and(|branch| {
+            branch.workers = branch.workers.saturating_sub(1);
+            branch.workers > 0
+        })
+    }
+
+    /// Forgets work that is over, and a branch with its last work.
+    fn remove_work(&mut self, transaction: TransactionId) {
+        self.branches.retain(|_, branch| {
+            let Some(place) = branch.ids.iter().position(|id| *id == transaction) else { return true };
+            branch.ids.remove(place);
+            if place == branch.ids.len() {
+                branch.workers = 0;
+            }
+            !branch.ids.is_empty()
+        });
     }
 
     /// Something failed that nobody waited for, and it names its transaction: that one may not be committed.
@@ -263,14 +284,18 @@ impl State {
                 BranchAction::Start(transaction)
             }
             Kind::End => {
-                if let Some(branch) = self.transactions.branches.get_mut(id) {
-                    branch.is_open = false;
+                if self.transactions.is_still_worked_on(id) {
+                    return Ok(Done::Now);
                 }
                 BranchAction::End
             }
             Kind::Prepare | Kind::CommitOnePhase => {
                 if let Some(cause) = self.transactions.branches.get(id).and_then(|branch| branch.doomed.clone()) {
                     return self.refuse_doomed(cx, id, xid, &cause);
+                }
+                // Asking for it ends this connection's work, whatever the answer is.
+                if let Some(branch) = self.transactions.branches.get_mut(id) {
+                    branch.workers = 0;
                 }
                 if kind == Kind::Prepare { BranchAction::Prepare } else { BranchAction::CommitOnePhase }
             }
@@ -291,15 +316,15 @@ impl State {
         }
         let transaction = self.transactions.next_id();
         let branch = self.transactions.branches.entry(id.clone());
-        let branch = branch.or_insert_with(|| Branch { ids: Vec::new(), is_open: false, doomed: None });
-        if branch.is_open {
-            return Ok(None);
-        }
-        if branch.ids.len() >= BEGINS_PER_BRANCH_MAX {
+        let branch = branch.or_insert_with(|| Branch { ids: Vec::new(), workers: 0, doomed: None });
+        if branch.ids.len() + branch.workers >= BEGINS_PER_BRANCH_MAX {
             return Err(PeerError::limit(format!("a branch is begun more than {BEGINS_PER_BRANCH_MAX} times")));
         }
+        branch.workers += 1;
+        if branch.workers > 1 {
+            return Ok(None);
+        }
         branch.ids.push(transaction);
-        branch.is_open = true;
         Ok(Some(transaction))
     }
 
@@ -343,13 +368,23 @@ impl State {
             (_, BranchAction::Start(transaction)) => {
                 if let Some(branch) = self.transactions.branches.get_mut(id) {
                     branch.ids.retain(|known| *known != transaction);
-                    branch.is_open = false;
+                    branch.workers = 0;
                     if branch.ids.is_empty() {
                         self.transactions.branches.remove(id);
                     }
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Another session decided a branch, or its end undid one.
+    pub(super) fn branch_ended(&mut self, transaction: TransactionId, is_committed: bool) {
+        self.transactions.remove_work(transaction);
+        if is_committed {
+            self.consumers.forget_held(transaction);
+        } else {
+            self.consumers.release_held(transaction);
         }
     }
 

@@ -22,7 +22,7 @@ impl Oracle {
                 self.end_subscription(session, *subscription, Seen::Unknown);
             }
             Event::Pause | Event::Resume => {}
-            Event::Closed { .. } | Event::Prepared { .. } | Event::InDoubt { .. } => {
+            Event::Closed { .. } | Event::Prepared { .. } | Event::InDoubt { .. } | Event::BranchEnded { .. } => {
                 self.accuse(Promise::Confirmations, format!("nobody asked for {event:?}"));
             }
             Event::Inspected { token, report } => {

@@ -71,6 +71,14 @@ impl Outcomes {
         }
     }
 
+    /// Recovery: a segment begins, and its table says everything that was remembered. What was forgotten before must not
+    /// come back from an older segment, though the record of its end is gone.
+    pub(crate) fn clear(&mut self) {
+        self.ended.clear();
+        self.oldest.clear();
+        self.heuristics.clear();
+    }
+
     /// Everything, oldest first.
     pub(crate) fn all(&self) -> Vec<(&TransactionName, Outcome)> {
         let mut all: Vec<_> = self.ended.iter().collect();

@@ -365,6 +365,7 @@ impl<'a, 'f> Replay<'a, 'f> {
                 }
                 Stored::Catalogue { segments, stores, branches } => {
                     self.dissolve_others(&branches, at);
+                    self.catalogue.outcomes.clear();
                     self.live = segments.iter().map(|SegmentEnd { segment, end }| (*segment, *end)).collect();
                     self.live.insert(at.segment, 0);
                     listed = Some((stores, Vec::new()));

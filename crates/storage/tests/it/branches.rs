@@ -43,6 +43,25 @@ fn a_decided_branch_does_not_come_back_when_only_its_decision_is_gone() {
     }
 }
 
+/// As above: the segment with what a person did stays, the one in which that was forgotten goes.
+#[test]
+fn what_was_forgotten_does_not_come_back_when_only_the_forgetting_is_gone() {
+    let mut disk = MemoryDisk::new();
+    let (mut journal, mut state) = recover(&mut disk, small()).unwrap();
+    let decided = outcome(1, Outcome::HeuristicallyCommitted);
+    write(&mut journal, &mut state, &[define(1), define(2), store(1, 1, 10), decided]);
+    flush(&mut journal, &mut disk);
+    churn(&mut journal, &mut state, &mut disk, 20);
+    write(&mut journal, &mut state, &[outcome(1, Outcome::Forgotten)]);
+    flush(&mut journal, &mut disk);
+    let forgotten = *disk.list().unwrap().last().unwrap();
+    churn(&mut journal, &mut state, &mut disk, 20);
+    let segments = disk.list().unwrap();
+    assert!(segments.contains(&1) && !segments.contains(&forgotten), "segments {segments:?}, forgotten in {forgotten}");
+    let (again, _) = recover(&mut disk, small()).unwrap();
+    assert_eq!(again.outcomes().heuristics().count(), 0);
+}
+
 #[test]
 fn a_prepared_branch_holds_its_segment_until_it_is_decided() {
     let mut disk = MemoryDisk::new();

@@ -3,7 +3,8 @@
 use super::script::{Script, connection_id, consumer, consumer_info, delivered, message, producer_info, queue, topic};
 use bytes::Bytes;
 use ferrymq_model::event::Vote;
-use ferrymq_model::{BranchError, DestinationKind, Event, RefusalKind, Token, Xid};
+use ferrymq_model::{BranchError, DestinationKind, Event, RefusalKind, Token, TransactionId as TransactionNumber, Xid};
+use ferrymq_openwire::SessionOptions;
 use ferrymq_openwire::codec::message_ack::MessageAck;
 use ferrymq_openwire::codec::transaction::{LocalTransactionId, TransactionId, TransactionInfo, XaTransactionId};
 use std::sync::Arc;
@@ -247,7 +248,6 @@ fn a_branch_that_ended_takes_nothing_until_it_begins_again() {
     script.confirm(1);
     script.deliver(0, 1, DestinationKind::Queue);
     script.client(info(3, Some(xa(b"g")), BEGIN));
-    script.client(info(4, Some(xa(b"g")), BEGIN));
     script.client(info(5, Some(xa(b"g")), END));
     script.client(MessageAck { command_id: 6, response_required: true, ..ack(xa(b"g"), 1, 1) });
     script.client(info(7, Some(xa(b"g")), BEGIN));
@@ -262,4 +262,86 @@ fn a_branch_that_ended_takes_nothing_until_it_begins_again() {
     script.note("a name that is too long");
     script.client(info(10, Some(xa(&[7; 65])), BEGIN));
     script.finish();
+}
+
+#[test]
+fn sessions_of_one_connection_work_on_one_branch_until_the_last_one_ends_its_work() {
+    let mut script = Script::open("xa-shared");
+    script.client(producer_info(2, 1, Some(queue("D"))));
+    script.confirm(1);
+    script.client(info(3, Some(xa(b"g")), BEGIN));
+    script.confirm(2);
+    script.note("a second JMS session joins");
+    script.client(info(4, Some(xa(b"g")), BEGIN));
+    script.client(info(5, Some(xa(b"g")), END));
+    let mut sent = message(6, 1, queue("D"));
+    sent.fields.transaction_id = Some(xa(b"g"));
+    script.client(sent.clone());
+    script.confirm(3);
+    script.client(info(7, Some(xa(b"g")), END));
+    script.confirm(4);
+    script.note("nobody works on it any more");
+    script.client(sent.clone());
+    script.note("who prepares ends what is not ended");
+    script.client(info(8, Some(xa(b"g")), BEGIN));
+    script.client(info(9, Some(xa(b"g")), BEGIN));
+    script.client(info(10, Some(xa(b"g")), PREPARE));
+    script.client(sent);
+    script.finish();
+}
+
+#[test]
+fn what_another_connection_decides_is_decided_here_too() {
+    let mut script = Script::open("xa-elsewhere");
+    script.client(consumer_info(2, 1, queue("D"), 10));
+    script.confirm(1);
+    script.deliver(0, 1, DestinationKind::Queue);
+    script.deliver(0, 2, DestinationKind::Queue);
+    script.client(info(3, Some(xa(b"g")), BEGIN));
+    script.confirm(2);
+    script.client(ack(xa(b"g"), 1, 1));
+    script.client(info(4, Some(xa(b"g")), END));
+    script.confirm(3);
+    script.note("rolled back: it may be acknowledged again");
+    script.event(Event::BranchEnded { transaction: TransactionNumber(0), is_committed: false });
+    script.client(info(5, Some(xa(b"h")), BEGIN));
+    script.confirm(4);
+    script.client(ack(xa(b"h"), 1, 1));
+    script.note("committed while work goes on: nothing is left, and what comes now is too late");
+    script.event(Event::BranchEnded { transaction: TransactionNumber(1), is_committed: true });
+    script.client(MessageAck { command_id: 6, response_required: true, ..ack(xa(b"h"), 2, 1) });
+    script.client(MessageAck { command_id: 7, response_required: true, transaction_id: None, ..ack(xa(b"h"), 1, 1) });
+    script.finish();
+}
+
+#[test]
+fn branches_decided_elsewhere_do_not_count_against_the_limit() {
+    let mut options = SessionOptions::new(Arc::from("ID:test-1"));
+    options.limits.transactions_max = 1;
+    let mut script = Script::open_with("xa-limit", options);
+    script.client(info(2, Some(xa(b"g")), BEGIN));
+    script.confirm(1);
+    script.client(info(3, Some(xa(b"h")), BEGIN));
+    script.client(info(4, Some(xa(b"g")), END));
+    script.confirm(2);
+    script.event(Event::BranchEnded { transaction: TransactionNumber(0), is_committed: true });
+    script.client(info(5, Some(xa(b"h")), BEGIN));
+    script.finish();
+}
+
+#[test]
+fn a_manager_hears_that_the_journal_failed_in_words_of_xa() {
+    for (name, kind) in [
+        ("xa-stopped-prepare", PREPARE),
+        ("xa-stopped-one-phase", COMMIT_ONE_PHASE),
+        ("xa-stopped-commit", COMMIT),
+        ("xa-stopped-rollback", ROLLBACK),
+        ("xa-stopped-recover", RECOVER),
+        ("xa-stopped-forget", FORGET),
+    ] {
+        let mut script = Script::open(name);
+        script.client(info(2, Some(xa(b"g")), kind));
+        script.refuse(Some(1), RefusalKind::StoreFailed, "the journal stopped");
+        script.finish();
+    }
 }

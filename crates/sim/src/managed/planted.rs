@@ -1,0 +1,108 @@
+//! Bugs of transactions, to prove that the campaign sees them.
+//!
+//! Most change what the node hears or says, as a wrong node would; a few need the campaign to do more.
+
+use crate::random::Random;
+use ferrymq_model::{BranchAction, Event, Request};
+use std::sync::Arc;
+
+/// A bug.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ManagedBug {
+    /// A prepare is answered before it is durable.
+    PreparesEarly,
+    /// A prepared branch is forgotten by a restart.
+    LosesPrepared,
+    /// A commit happens twice.
+    CommitsTwice,
+    /// What a transaction settled is not locked.
+    ForgetsLock,
+    /// What a transaction settles is settled at once.
+    SettlesEarly,
+    /// What a transaction sends is there at once.
+    SendsEarly,
+    /// A message that was not sent before is taken for one that was.
+    DropsNew,
+    /// A message that was sent before is taken again.
+    TakesAgain,
+    /// Whether a named commit happened is not known.
+    ForgetsOutcome,
+    /// A decision to commit rolls back.
+    TurnsCommit,
+    /// A decision to roll back commits.
+    TurnsRollback,
+    /// What is in doubt is not told.
+    HidesInDoubt,
+    /// A person's decision becomes the other one.
+    TurnsHeuristic,
+    /// A person's decision is confirmed and not taken.
+    DropsHeuristic,
+    /// What is to be forgotten stays.
+    NeverForgets,
+}
+
+/// Every such bug.
+pub const MANAGED_BUGS: [ManagedBug; 15] = [
+    ManagedBug::PreparesEarly,
+    ManagedBug::LosesPrepared,
+    ManagedBug::CommitsTwice,
+    ManagedBug::ForgetsLock,
+    ManagedBug::SettlesEarly,
+    ManagedBug::SendsEarly,
+    ManagedBug::DropsNew,
+    ManagedBug::TakesAgain,
+    ManagedBug::ForgetsOutcome,
+    ManagedBug::TurnsCommit,
+    ManagedBug::TurnsRollback,
+    ManagedBug::HidesInDoubt,
+    ManagedBug::TurnsHeuristic,
+    ManagedBug::DropsHeuristic,
+    ManagedBug::NeverForgets,
+];
+
+impl ManagedBug {
+    /// What the node hears instead of a request; `None`: nothing.
+    pub(super) fn on_request(self, mut request: Request, random: &mut Random) -> Option<Request> {
+        match (self, &mut request) {
+            (Self::ForgetsLock, Request::Settle { transaction: Some(_), .. }) => return None,
+            (Self::SettlesEarly, Request::Settle { transaction, .. })
+            | (Self::SendsEarly, Request::Send { transaction, .. }) => *transaction = None,
+            (Self::DropsNew, Request::Send { confirm: Some(confirm), .. }) if random.percent(10) => {
+                return Some(Request::Confirm { confirm: *confirm });
+            }
+            (Self::ForgetsOutcome, Request::WasCommitted { name, .. }) => *name = Arc::from("ID:nobody"),
+            (Self::TakesAgain, Request::AddProducer { skips_duplicates, .. }) => *skips_duplicates = false,
+            (
+                Self::DropsHeuristic,
+                Request::Branch {
+                    action: BranchAction::HeuristicCommit | BranchAction::HeuristicRollback,
+                    confirm,
+                    ..
+                },
+            )
+            | (Self::NeverForgets, Request::Branch { action: BranchAction::Forget, confirm, .. }) => {
+                return Some(Request::Confirm { confirm: *confirm });
+            }
+            (_, Request::Branch { action, .. }) => *action = self.turned(*action),
+            _ => {}
+        }
+        Some(request)
+    }
+
+    fn turned(self, action: BranchAction) -> BranchAction {
+        match (self, action) {
+            (Self::TurnsCommit, BranchAction::Commit) => BranchAction::Rollback,
+            (Self::TurnsRollback, BranchAction::Rollback) => BranchAction::Commit,
+            (Self::TurnsHeuristic, BranchAction::HeuristicCommit) => BranchAction::HeuristicRollback,
+            (Self::TurnsHeuristic, BranchAction::HeuristicRollback) => BranchAction::HeuristicCommit,
+            _ => action,
+        }
+    }
+
+    /// What the clients hear instead of an event.
+    pub(super) fn on_event(self, event: &mut Event) {
+        if let (Self::HidesInDoubt, Event::InDoubt { xids, .. }) = (self, event) {
+            xids.clear();
+        }
+    }
+}
