@@ -1,4 +1,4 @@
-//! What no tracked file says: hosts of package registries and paths of one machine.
+//! What no tracked file says or is: hosts of package registries, paths of one machine, what a merge left, what was fetched.
 
 use super::{Findings, shown};
 use crate::shell;
@@ -19,9 +19,18 @@ const HOSTS: &[[&str; 2]] = &[
 ];
 const PATHS: &[[&str; 2]] = &[["/wo", "rk/"], ["/ro", "ot/"], ["/ho", "me/"], ["/Use", "rs/"]];
 
+/// Folders of what is fetched or built: nothing in them is tracked.
+const NOT_OURS: &[&str] = &["node_modules", "target", ".venv"];
+/// How the lines begin that a merge leaves where it needs a person.
+const CONFLICT: &[[&str; 2]] = &[["<<<<", "<<< "], [">>>>", ">>> "]];
+
 pub(super) fn check() -> Findings {
     let mut findings = Vec::new();
     for path in shell::tracked_files()? {
+        if path.components().any(|part| NOT_OURS.iter().any(|name| part.as_os_str() == *name)) {
+            findings.push(format!("{}: is tracked, although it was fetched or built", shown(&path)));
+            continue;
+        }
         let bytes = std::fs::read(shell::root().join(&path))?;
         let Ok(text) = String::from_utf8(bytes) else { continue };
         for (number, line) in text.lines().enumerate() {
@@ -37,8 +46,11 @@ pub(super) fn check() -> Findings {
     Ok(findings)
 }
 
-/// A host or a machine's path in the line.
+/// A host, a machine's path or a merge's mark in the line.
 fn told(line: &str) -> Option<String> {
+    if CONFLICT.iter().any(|parts| line.starts_with(&parts.concat())) {
+        return Some("a conflict that was not resolved".to_owned());
+    }
     let host = HOSTS.iter().map(|parts| parts.concat()).find(|host| line.contains(host));
     host.or_else(|| PATHS.iter().map(|parts| parts.concat()).find(|path| starts_path(line, path)))
 }
@@ -56,10 +68,11 @@ mod tests {
     use super::told;
 
     #[test]
-    fn a_machine_path_is_told_and_a_topic_is_not() {
+    fn a_machine_path_and_a_conflict_are_told_and_a_topic_is_not() {
         assert!(told(&["cd /wo", "rk/main"].concat()).is_some());
         assert!(told(&["\"/ho", "me/me\""].concat()).is_some());
         assert!(told(&["topic://house/ho", "me/x"].concat()).is_none());
+        assert!(told(&["<<<<", "<<< HEAD"].concat()).is_some());
         assert!(told(&["see registry.npm", "js.org"].concat()).is_some());
     }
 }
