@@ -19,6 +19,7 @@ import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.activemq.ActiveMQConnectionFactory;
+import org.apache.activemq.RedeliveryPolicy;
 
 /**
  * Restarts the broker under applications that use failover: URLs, and counts what they lost and what came twice.
@@ -232,7 +233,12 @@ public final class Failover {
     }
 
     private long move(String queue, Random sizes, boolean keepsSession) throws JMSException {
-        try (Connection connection = factory().createConnection()) {
+        ActiveMQConnectionFactory factory = factory();
+        if (!keepsSession) {
+            // So many restarts may meet one message more often than the client's default of six.
+            factory.getRedeliveryPolicy().setMaximumRedeliveries(RedeliveryPolicy.NO_MAXIMUM_REDELIVERIES);
+        }
+        try (Connection connection = factory.createConnection()) {
             connection.start();
             while (moving) {
                 Session session = connection.createSession(true, Session.SESSION_TRANSACTED);
