@@ -184,7 +184,7 @@ public final class Failover {
             long batch = 0;
             while (producing) {
                 sendBatch(session, work, markers, name, batch);
-                if (commit(session, foundCommitted, foundRolledBack, markerOf(connection, name, batch))) {
+                if (commit(session, foundCommitted, foundRolledBack, markerOf(name, batch))) {
                     batch++;
                     progress.incrementAndGet();
                 }
@@ -220,16 +220,34 @@ public final class Failover {
         }
     }
 
-    private static Question markerOf(Connection connection, String name, long batch) {
+    /**
+     * Asks over a connection of its own that does not fail over, and believes "no" only while that still lives: a browser
+     * that is interrupted may have lost what it was about to show.
+     */
+    private Question markerOf(String name, long batch) {
         return () -> {
-            Session session = connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
-            try {
-                QueueBrowser browser = session.createBrowser(session.createQueue("markers." + name), "batch = " + batch);
-                return browser.getEnumeration().hasMoreElements();
-            } finally {
-                session.close();
+            while (true) {
+                try (Connection connection = new ActiveMQConnectionFactory(broker.url()).createConnection()) {
+                    connection.start();
+                    Session session = connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
+                    QueueBrowser browser = session.createBrowser(session.createQueue("markers." + name), "batch = " + batch);
+                    boolean is = browser.getEnumeration().hasMoreElements();
+                    session.createTemporaryQueue().delete();
+                    return is;
+                } catch (JMSException away) {
+                    pause();
+                }
             }
         };
+    }
+
+    /** Between two attempts to reach a broker that starts again. */
+    private static void pause() {
+        try {
+            Thread.sleep(10);
+        } catch (InterruptedException interrupted) {
+            throw new IllegalStateException("nobody interrupts a producer", interrupted);
+        }
     }
 
     private long move(String queue, Random sizes, boolean keepsSession) throws JMSException {
