@@ -28,7 +28,7 @@ pub(super) fn markdown(
         "{repeats} repeats of {seconds} s, interleaved; generator and brokers share the machine. Cells are minimum / \
          median / maximum of the repeats, percentiles and memory the median. Percentiles are to the receipt where \
          receipts are asked for, else from the scheduled sending to the consumer. What is measured and how: \
-         [README.md](README.md).\n\n![rates](rates.svg)\n![costs](costs.svg)\n"
+         `docs/bench/README.md`.\n\n![rates](rates.svg)\n![costs](costs.svg)\n"
     )?;
     page.push_str(
         "| workload | broker | deliveries/s | broker µs/message | p50 / p99 / p99.9 µs | memory MB | missing |\n",

@@ -240,6 +240,8 @@ impl Broker {
         let mut sent = Vec::new();
         for send in work.iter_mut().flat_map(|work| &mut work.sends) {
             if send.counted && send.producer.is_none() {
+                // Where every remembered producer is in use the commit goes on without: it was promised, and all that is
+                // lost is to know this send again.
                 send.producer = step.journal.producers_mut().open(&send.message.header.id.producer).ok();
             }
             if self.is_for_schedule(&send.message, &send.address) {
