@@ -43,14 +43,20 @@ impl Structure for Destination {
     }
 
     fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let kind = match code {
+        let mut destination = Self::default();
+        destination.read_over(code, reader)?;
+        Ok(destination)
+    }
+
+    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Result<(), CodecError> {
+        self.kind = match code {
             100 => DestinationKind::Queue,
             101 => DestinationKind::Topic,
             102 => DestinationKind::TempQueue,
             103 => DestinationKind::TempTopic,
             _ => return Err(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
         };
-        Ok(Self { kind, physical_name: Name::read(reader)? })
+        Name::read(&mut self.physical_name, reader)
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {

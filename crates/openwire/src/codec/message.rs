@@ -89,6 +89,10 @@ fields! {
     }
 }
 
+/// The first type code of messages.
+pub(crate) const MESSAGE_FIRST: u8 = 23;
+/// The last one.
+pub(crate) const MESSAGE_LAST: u8 = 29;
 /// The version that brought blob messages.
 const BLOB_SINCE: u8 = 3;
 
@@ -142,7 +146,12 @@ impl Structure for Message {
 
     fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Result<Box<Self>, CodecError> {
         let mut message = Box::<Self>::default();
-        message.kind = match code {
+        message.read_over(code, reader)?;
+        Ok(message)
+    }
+
+    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Result<(), CodecError> {
+        self.kind = match code {
             23 => MessageKind::Plain,
             24 => MessageKind::Bytes,
             25 => MessageKind::Map,
@@ -153,11 +162,11 @@ impl Structure for Message {
             29 => return Err(CodecError::UnknownType(code)),
             _ => return Err(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
         };
-        message.fields.read_into(reader)?;
-        if let MessageKind::Blob(blob) = &mut message.kind {
+        self.fields.read_into(reader)?;
+        if let MessageKind::Blob(blob) = &mut self.kind {
             blob.read_into(reader)?;
         }
-        Ok(message)
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {

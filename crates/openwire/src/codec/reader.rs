@@ -5,7 +5,7 @@
 
 use crate::codec::bits::BitReader;
 use crate::codec::cache::DecodeCache;
-use crate::codec::ids::{Cacheable, ObjectId};
+use crate::codec::ids::Cacheable;
 use crate::codec::table::Structure;
 use crate::codec::{CodecError, text};
 use crate::limits::{NESTING_DEPTH_MAX, STRUCTURES_PER_FRAME_MAX};
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         self.frame.slice(range)
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, len: usize) -> Result<&'a [u8], CodecError> {
         let needed = self.at.saturating_add(len);
         let frame: &'a [u8] = self.frame;
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
         let mut octets = [0; N];
         octets.copy_from_slice(self.take(N)?);
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One bit, or one byte.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn boolean(&mut self) -> Result<bool, CodecError> {
         match &mut self.bits {
             Some(bits) => bits.next(self.frame),
@@ -105,23 +105,23 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn byte(&mut self) -> Result<i8, CodecError> {
         Ok(i8::from_be_bytes(self.array()?))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn short(&mut self) -> Result<i16, CodecError> {
         Ok(i16::from_be_bytes(self.array()?))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn int(&mut self) -> Result<i32, CodecError> {
         Ok(i32::from_be_bytes(self.array()?))
     }
 
     /// Tight: two bits tell whether none, two, four or eight bytes follow; less than eight are unsigned.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn long(&mut self) -> Result<i64, CodecError> {
         if self.bits.is_none() {
             return Ok(i64::from_be_bytes(self.array()?));
@@ -140,17 +140,45 @@ impl<'a> Reader<'a> {
         usize::try_from(count).map_err(|_| CodecError::NegativeLength(i32::from(count)))
     }
 
-    #[inline]
     pub(crate) fn text(&mut self) -> Result<Option<Arc<str>>, CodecError> {
+        Ok(match self.text_octets()? {
+            Some(octets) => Some(octets.to_text()?),
+            None => None,
+        })
+    }
+
+    /// Text that may be absent.
+    #[inline]
+    pub(crate) fn text_over(&mut self, text: &mut Option<Arc<str>>) -> Result<(), CodecError> {
+        match (self.text_octets()?, &mut *text) {
+            (None, _) => *text = None,
+            (Some(octets), Some(text)) if octets.are(text) => {}
+            (Some(octets), _) => *text = Some(octets.to_text()?),
+        }
+        Ok(())
+    }
+
+    /// Text that is not absent.
+    #[inline]
+    pub(crate) fn name_over(&mut self, name: &mut Arc<str>) -> Result<(), CodecError> {
+        let octets = self.text_octets()?.ok_or(CodecError::Null("a name"))?;
+        if !octets.are(name) {
+            *name = octets.to_text()?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn text_octets(&mut self) -> Result<Option<TextOctets<'a>>, CodecError> {
         if !self.boolean()? {
             return Ok(None);
         }
         if self.bits.is_some() && self.boolean()? {
             let len = self.count()?;
-            return Ok(Some(single_bytes(self.take(len)?)));
+            return Ok(Some(TextOctets::Single(self.take(len)?)));
         }
         let len = u16::from_be_bytes(self.array()?);
-        Ok(Some(Arc::from(text::decode(self.take(usize::from(len))?)?)))
+        Ok(Some(TextOctets::Modified(self.take(usize::from(len))?)))
     }
 
     pub(crate) fn optional_octets(&mut self) -> Result<Option<Bytes>, CodecError> {
@@ -172,47 +200,52 @@ impl<'a> Reader<'a> {
 
     /// A structure with its type code in front, or nothing.
     #[inline]
-    pub(crate) fn nested<T: Structure>(&mut self) -> Result<Option<T>, CodecError> {
+    pub(crate) fn nested_over<T: Structure>(&mut self, value: &mut Option<T>) -> Result<(), CodecError> {
         if !self.boolean()? {
-            return Ok(None);
+            *value = None;
+            return Ok(());
         }
         let code = u8::from_be_bytes(self.array()?);
         if self.bits.is_some() && may_embed_a_form(code) && self.boolean()? {
             return Err(CodecError::EmbeddedForm);
         }
         self.enter()?;
-        let structure = T::read(code, self)?;
+        match value {
+            Some(value) => value.read_over(code, self)?,
+            None => *value = Some(T::read(code, self)?),
+        }
         self.leave();
-        Ok(Some(structure))
+        Ok(())
     }
 
-    /// As [`Self::nested`], through the cache where it is on.
+    /// As [`Self::nested_over`], through the cache where it is on.
     #[inline]
-    pub(crate) fn cached<T: Cacheable>(&mut self) -> Result<Option<T>, CodecError> {
+    pub(crate) fn cached_over<T: Cacheable>(&mut self, value: &mut Option<T>) -> Result<(), CodecError> {
         if self.cache.is_none() {
-            return self.nested();
+            return self.nested_over(value);
         }
         if self.boolean()? {
-            let index = self.short()?;
-            let value = self.nested::<T>()?;
-            let object = value.as_ref().map(T::to_object);
-            self.cache_store(index, object)?;
-            return Ok(value);
+            return self.remembered_over(value);
         }
         let index = self.short()?;
-        let Some(cache) = &self.cache else { return Ok(None) };
-        match cache.get(index)? {
-            None => Ok(None),
-            Some(object) => match T::from_object(object) {
-                Some(value) => Ok(Some(value)),
-                None => Err(CodecError::UnexpectedType { found: object.type_code(), wanted: T::NAME }),
-            },
+        let Some(cache) = &self.cache else { return Ok(()) };
+        match (cache.get(index)?, &mut *value) {
+            (None, _) => *value = None,
+            (Some(object), Some(value)) if value.is_object(object) => {}
+            (Some(object), _) => {
+                let wrong = CodecError::UnexpectedType { found: object.type_code(), wanted: T::NAME };
+                *value = Some(T::from_object(object).ok_or(wrong)?);
+            }
         }
+        Ok(())
     }
 
-    fn cache_store(&mut self, index: i16, object: Option<ObjectId>) -> Result<(), CodecError> {
+    /// A structure that the cache shall remember.
+    fn remembered_over<T: Cacheable>(&mut self, value: &mut Option<T>) -> Result<(), CodecError> {
+        let index = self.short()?;
+        self.nested_over(value)?;
         match &mut self.cache {
-            Some(cache) => cache.store(index, object),
+            Some(cache) => cache.store(index, value.as_ref().map(T::to_object)),
             None => Ok(()),
         }
     }
@@ -229,7 +262,9 @@ impl<'a> Reader<'a> {
         }
         let mut structures = Vec::new();
         for _ in 0..count {
-            structures.push(self.nested::<T>()?.ok_or(CodecError::Null(T::NAME))?);
+            let mut structure = None;
+            self.nested_over::<T>(&mut structure)?;
+            structures.push(structure.ok_or(CodecError::Null(T::NAME))?);
         }
         Ok(Some(structures))
     }
@@ -252,6 +287,30 @@ impl<'a> Reader<'a> {
     pub(crate) fn count_structure(&mut self) -> Result<(), CodecError> {
         self.structures_left = self.structures_left.checked_sub(1).ok_or(CodecError::TooMany)?;
         Ok(())
+    }
+}
+
+/// A text as it stands in the frame.
+enum TextOctets<'a> {
+    /// One byte a character.
+    Single(&'a [u8]),
+    /// Modified UTF-8.
+    Modified(&'a [u8]),
+}
+
+impl TextOctets<'_> {
+    /// Whether they are this text, as far as can be said without reading them: what is ASCII has but one form.
+    #[inline]
+    fn are(&self, text: &str) -> bool {
+        let (Self::Single(octets) | Self::Modified(octets)) = *self;
+        octets == text.as_bytes() && octets.is_ascii()
+    }
+
+    fn to_text(&self) -> Result<Arc<str>, CodecError> {
+        match self {
+            Self::Single(octets) => Ok(single_bytes(octets)),
+            Self::Modified(octets) => Ok(Arc::from(text::decode(octets)?)),
+        }
     }
 }
 

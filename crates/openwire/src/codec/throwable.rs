@@ -38,9 +38,10 @@ impl Kind for Throwable {
 }
 
 impl Coded for Throwable {
-    fn read(reader: &mut Reader<'_>) -> Result<Self::Value, CodecError> {
+    fn read(value: &mut Self::Value, reader: &mut Reader<'_>) -> Result<(), CodecError> {
+        *value = None;
         if !reader.boolean()? {
-            return Ok(None);
+            return Ok(());
         }
         reader.enter()?;
         let mut throwable = Box::new(Self { class_name: reader.text()?, message: reader.text()?, ..Self::default() });
@@ -58,10 +59,11 @@ impl Coded for Throwable {
                     line: reader.int()?,
                 });
             }
-            throwable.cause = Self::read(reader)?;
+            Self::read(&mut throwable.cause, reader)?;
         }
         reader.leave();
-        Ok(Some(throwable))
+        *value = Some(throwable);
+        Ok(())
     }
 
     fn write(value: &Self::Value, writer: &mut Writer<'_>) -> Result<(), CodecError> {

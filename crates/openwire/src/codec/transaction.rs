@@ -68,6 +68,17 @@ impl Structure for TransactionId {
         }
     }
 
+    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Result<(), CodecError> {
+        match (code, &mut *self) {
+            (LocalTransactionId::TYPE_CODE, Self::Local(id)) => id.read_over(code, reader),
+            (XaTransactionId::TYPE_CODE, Self::Xa(id)) => id.read_over(code, reader),
+            _ => {
+                *self = Self::read(code, reader)?;
+                Ok(())
+            }
+        }
+    }
+
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {
         match self {
             Self::Local(id) => id.write(writer),
