@@ -40,31 +40,31 @@ impl BitReader {
         Ok((Self { window: 0, left: 0, byte: start, end }, end))
     }
 
-    /// The next bit.
+    /// The next bit; `None`: there is none left.
     #[inline(always)]
-    pub(crate) fn next(&mut self, frame: &[u8]) -> Result<bool, CodecError> {
-        if self.left == 0 {
-            self.fill(frame)?;
+    pub(crate) fn next(&mut self, frame: &[u8]) -> Option<bool> {
+        if self.left == 0 && !self.fill(frame) {
+            return None;
         }
         let value = self.window & 1 != 0;
         self.window >>= 1;
         self.left -= 1;
-        Ok(value)
+        Some(value)
     }
 
-    /// Takes the next bytes of the stream into the window.
+    /// Takes the next bytes of the stream into the window. Whether there are any.
     #[inline(never)]
-    fn fill(&mut self, frame: &[u8]) -> Result<(), CodecError> {
+    fn fill(&mut self, frame: &[u8]) -> bool {
         let len = (self.end - self.byte).min(size_of::<u64>());
         if len == 0 {
-            return Err(CodecError::Bits);
+            return false;
         }
         let mut octets = [0; size_of::<u64>()];
         octets[..len].copy_from_slice(&frame[self.byte..self.byte + len]);
         self.window = u64::from_le_bytes(octets);
         self.left = 8 * len as u32;
         self.byte += len;
-        Ok(())
+        true
     }
 }
 
@@ -153,13 +153,13 @@ mod tests {
             let (mut reader, end) = BitReader::open(&frame, 0).unwrap();
             assert_eq!(end, frame.len());
             for n in 0..count {
-                assert_eq!(reader.next(&frame), Ok(n % 3 == 0));
+                assert_eq!(reader.next(&frame), Some(n % 3 == 0));
             }
             let spare = (8 - count % 8) % 8;
             for _ in 0..spare {
-                assert_eq!(reader.next(&frame), Ok(false));
+                assert_eq!(reader.next(&frame), Some(false));
             }
-            assert_eq!(reader.next(&frame), Err(CodecError::Bits));
+            assert_eq!(reader.next(&frame), None);
         }
     }
 

@@ -90,6 +90,8 @@ impl Decoder {
         input.advance(SIZE_BYTES);
         let frame = input.split_to(size).freeze();
         let (command, end) = self.read(&frame)?;
+        let body_len = if let Command::Message(message) = &command { message.fields.body.bytes().len() } else { 0 };
+        self.fields_len = frame.len().saturating_sub(body_len);
         if end < frame.len() {
             return Err(CodecError::TrailingBytes(frame.len() - end));
         }
@@ -134,22 +136,21 @@ impl Decoder {
             return read_wire_format_info(frame);
         }
         let mut reader = Reader::open(frame, 1, self.options.encoding(), self.cache.as_mut())?;
-        let (command, body_len) = match type_code {
+        let read = match type_code {
             MESSAGE_FIRST..=MESSAGE_LAST => {
                 let mut message = self.message.take().unwrap_or_default();
-                message.read_over(type_code, &mut reader)?;
-                let body_len = message.fields.body.bytes().len();
-                (Command::Message(message), body_len)
+                message.read_over(type_code, &mut reader).map(|()| Command::Message(message))
             }
             MessageAck::TYPE_CODE => {
                 let mut ack = self.ack.take().unwrap_or_default();
-                ack.read_over(type_code, &mut reader)?;
-                (Command::MessageAck(ack), 0)
+                ack.read_over(type_code, &mut reader).map(|()| Command::MessageAck(ack))
             }
-            _ => (Command::read(type_code, &mut reader)?, 0),
+            _ => Command::read(type_code, &mut reader),
         };
-        self.fields_len = frame.len().saturating_sub(body_len);
-        Ok((command, reader.position()))
+        match read {
+            Ok(command) => Ok((command, reader.position())),
+            Err(failed) => Err(reader.why(failed)),
+        }
     }
 }
 
@@ -165,6 +166,7 @@ fn read_wire_format_info(frame: &Bytes) -> Result<(Command, usize), CodecError> 
         return Err(CodecError::Magic);
     }
     let mut reader = Reader::open(frame, 1, Encoding { version: 1, tight: false, stack_trace: false }, None)?;
-    let info = WireFormatInfo::read(WireFormatInfo::TYPE_CODE, &mut reader)?;
+    let read = WireFormatInfo::read(WireFormatInfo::TYPE_CODE, &mut reader);
+    let info = read.map_err(|failed| reader.why(failed))?;
     Ok((info.into(), reader.position()))
 }

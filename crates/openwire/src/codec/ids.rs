@@ -2,7 +2,7 @@
 
 use crate::codec::CodecError;
 use crate::codec::destination::Destination;
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
 use crate::codec::table::{Cached, Long, Name, Structure, Text, structure};
 use crate::codec::transaction::TransactionId;
 use crate::codec::writer::Writer;
@@ -174,7 +174,7 @@ impl Structure for ObjectId {
         }
     }
 
-    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+    fn read(code: u8, reader: &mut Reader<'_>) -> Read<Self> {
         Ok(match code {
             ConnectionId::TYPE_CODE => Self::ConnectionId(Structure::read(code, reader)?),
             SessionId::TYPE_CODE => Self::SessionId(Structure::read(code, reader)?),
@@ -183,7 +183,7 @@ impl Structure for ObjectId {
             BrokerId::TYPE_CODE => Self::BrokerId(Structure::read(code, reader)?),
             100..=103 => Self::Destination(Structure::read(code, reader)?),
             111 | 112 => Self::TransactionId(Structure::read(code, reader)?),
-            _ => return Err(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
+            _ => return reader.fail(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
         })
     }
 

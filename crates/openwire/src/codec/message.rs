@@ -4,7 +4,7 @@ use crate::codec::CodecError;
 use crate::codec::command::Command;
 use crate::codec::destination::Destination;
 use crate::codec::ids::{BrokerId, ConsumerId, MessageId, ProducerId};
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
 use crate::codec::table::{Array, Body, Boolean, Byte, Cached, Int, Long, Nested, Structure, Text, fields};
 use crate::codec::transaction::TransactionId;
 use crate::codec::writer::Writer;
@@ -140,17 +140,17 @@ impl Structure for Message {
         }
     }
 
-    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+    fn read(code: u8, reader: &mut Reader<'_>) -> Read<Self> {
         Self::read_boxed(code, reader).map(|message| *message)
     }
 
-    fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Result<Box<Self>, CodecError> {
+    fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Read<Box<Self>> {
         let mut message = Box::<Self>::default();
         message.read_over(code, reader)?;
         Ok(message)
     }
 
-    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Result<(), CodecError> {
+    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Read<()> {
         self.kind = match code {
             23 => MessageKind::Plain,
             24 => MessageKind::Bytes,
@@ -159,8 +159,8 @@ impl Structure for Message {
             27 => MessageKind::Stream,
             28 => MessageKind::Text,
             29 if reader.version() >= BLOB_SINCE => MessageKind::Blob(Box::default()),
-            29 => return Err(CodecError::UnknownType(code)),
-            _ => return Err(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
+            29 => return reader.fail(CodecError::UnknownType(code)),
+            _ => return reader.fail(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
         };
         self.fields.read_into(reader)?;
         if let MessageKind::Blob(blob) = &mut self.kind {

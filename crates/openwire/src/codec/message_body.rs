@@ -10,7 +10,7 @@
 //! what a dialect keeps beside its content.
 
 use crate::codec::CodecError;
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
 use crate::codec::writer::Writer;
 use bytes::{Bytes, BytesMut};
 use std::fmt;
@@ -116,7 +116,7 @@ impl MessageBody {
         (end <= self.properties_at).then_some(LENGTH_BYTES..end)
     }
 
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Read<Self> {
         let content = reader.optional_range()?;
         let properties = reader.optional_range()?;
         Ok(match (content, properties) {

@@ -21,7 +21,7 @@
 use crate::codec::CodecError;
 use crate::codec::ids::Cacheable;
 use crate::codec::message_body::MessageBody;
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
 use crate::codec::writer::Writer;
 use bytes::Bytes;
 use std::fmt;
@@ -37,7 +37,7 @@ pub trait Kind {
 /// How a kind of field is read and written.
 pub(crate) trait Coded: Kind {
     /// Reads over `value`. After an error it is undefined, but valid.
-    fn read(value: &mut Self::Value, reader: &mut Reader<'_>) -> Result<(), CodecError>;
+    fn read(value: &mut Self::Value, reader: &mut Reader<'_>) -> Read<()>;
     fn write(value: &Self::Value, writer: &mut Writer<'_>) -> Result<(), CodecError>;
 }
 
@@ -48,18 +48,18 @@ pub(crate) trait Structure: Sized {
     /// The code it is sent with.
     fn type_code(&self) -> u8;
     /// Reads what follows the type code `code`.
-    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError>;
+    fn read(code: u8, reader: &mut Reader<'_>) -> Read<Self>;
     /// Writes what follows the type code.
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError>;
 
     /// As [`Self::read`], over what is here. After an error that is undefined, but valid.
-    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Result<(), CodecError> {
+    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Read<()> {
         *self = Self::read(code, reader)?;
         Ok(())
     }
 
     /// As [`Self::read`], into a box: a large structure is read where it stays instead of being moved there.
-    fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Result<Box<Self>, CodecError> {
+    fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Read<Box<Self>> {
         Self::read(code, reader).map(Box::new)
     }
 }
@@ -71,7 +71,7 @@ impl<T: Structure> Structure for Box<T> {
         T::type_code(self)
     }
 
-    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+    fn read(code: u8, reader: &mut Reader<'_>) -> Read<Self> {
         T::read_boxed(code, reader)
     }
 
@@ -79,7 +79,7 @@ impl<T: Structure> Structure for Box<T> {
         T::write(self, writer)
     }
 
-    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Result<(), CodecError> {
+    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Read<()> {
         T::read_over(self, code, reader)
     }
 }
@@ -97,8 +97,8 @@ macro_rules! kinds {
         }
 
         impl $(<$param: $bound>)? Coded for $name $(<$param>)? {
-            #[inline]
-            fn read($old: &mut $value, $r: &mut Reader<'_>) -> Result<(), CodecError> {
+            #[inline(always)]
+            fn read($old: &mut $value, $r: &mut Reader<'_>) -> Read<()> {
                 $read
             }
 
@@ -140,12 +140,12 @@ kinds! {
     /// A structure that goes through the marshal cache where it is on.
     Cached<T: Cacheable> => Option<T>, |old, r| r.cached_over(old), |v, w| w.cached(v.as_ref());
     /// Structures one after another, or nothing, which is not the same as none.
-    Array<T: Structure> => Option<Vec<T>>, |old, r| set(old, r.structures()), |v, w| w.structures(v.as_deref());
+    Array<T: Structure> => Option<Vec<T>>, |old, r| r.structures_over(old), |v, w| w.structures(v.as_deref());
 }
 
 /// What was read takes the place of what was there.
 #[inline(always)]
-fn set<T>(old: &mut T, new: Result<T, CodecError>) -> Result<(), CodecError> {
+fn set<T>(old: &mut T, new: Read<T>) -> Read<()> {
     *old = new?;
     Ok(())
 }
@@ -198,7 +198,7 @@ macro_rules! fields {
             pub(crate) fn read_into(
                 &mut self,
                 reader: &mut crate::codec::reader::Reader<'_>,
-            ) -> Result<(), crate::codec::CodecError> {
+            ) -> crate::codec::reader::Read<()> {
                 let version = reader.version();
                 $(if crate::codec::table::exists!(version $(, since $since)? $(, until $until)?) {
                     <$kind as crate::codec::table::Coded>::read(&mut self.$field, reader)?;
@@ -252,7 +252,7 @@ macro_rules! structure {
             fn read(
                 code: u8,
                 reader: &mut crate::codec::reader::Reader<'_>,
-            ) -> Result<Self, crate::codec::CodecError> {
+            ) -> crate::codec::reader::Read<Self> {
                 let mut fields = Self::default();
                 fields.read_over(code, reader)?;
                 Ok(fields)
@@ -262,12 +262,12 @@ macro_rules! structure {
                 &mut self,
                 code: u8,
                 reader: &mut crate::codec::reader::Reader<'_>,
-            ) -> Result<(), crate::codec::CodecError> {
+            ) -> crate::codec::reader::Read<()> {
                 if code != $code {
-                    return Err(crate::codec::CodecError::UnexpectedType { found: code, wanted: Self::NAME });
+                    return reader.fail(crate::codec::CodecError::UnexpectedType { found: code, wanted: Self::NAME });
                 }
                 if !crate::codec::table::exists!(reader.version() $(, since $first)?) {
-                    return Err(crate::codec::CodecError::UnknownType(code));
+                    return reader.fail(crate::codec::CodecError::UnknownType(code));
                 }
                 self.read_into(reader)
             }

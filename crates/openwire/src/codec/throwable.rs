@@ -1,7 +1,7 @@
 //! Exceptions: the name of a Java class and a message, as plain text. Nothing is ever made of the name.
 
 use crate::codec::CodecError;
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
 use crate::codec::table::{Coded, Kind};
 use crate::codec::writer::Writer;
 use crate::limits::STACK_TRACE_ELEMENTS_MAX;
@@ -38,7 +38,7 @@ impl Kind for Throwable {
 }
 
 impl Coded for Throwable {
-    fn read(value: &mut Self::Value, reader: &mut Reader<'_>) -> Result<(), CodecError> {
+    fn read(value: &mut Self::Value, reader: &mut Reader<'_>) -> Read<()> {
         *value = None;
         if !reader.boolean()? {
             return Ok(());
@@ -48,7 +48,7 @@ impl Coded for Throwable {
         if reader.has_stack_traces() {
             let count = reader.count()?;
             if count > STACK_TRACE_ELEMENTS_MAX {
-                return Err(CodecError::TooMany);
+                return reader.fail(CodecError::TooMany);
             }
             for _ in 0..count {
                 reader.count_structure()?;
