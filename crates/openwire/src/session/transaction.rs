@@ -111,16 +111,6 @@ impl Transactions {
         }
     }
 
-    /// The broker refused what nobody waited for, and does not say what: it may have been part of any.
-    pub(super) fn doom_all(&mut self, text: &str) {
-        for local in self.local.values_mut() {
-            local.doomed.get_or_insert_with(|| text.to_owned());
-        }
-        for branch in self.branches.values_mut() {
-            branch.doomed.get_or_insert_with(|| text.to_owned());
-        }
-    }
-
     /// One part of the client ends its work; whether others go on.
     fn is_still_worked_on(&mut self, id: &XaTransactionId) -> bool {
         self.branches.get_mut(id).is_some_and(|branch| {
@@ -141,24 +131,13 @@ impl Transactions {
         });
     }
 
-    /// Something failed that nobody waited for, and it names its transaction: that one may not be committed.
+    /// Something failed here that nobody waited for: its transaction may not be committed. What the broker refuses it knows
+    /// itself.
     pub(super) fn doom(&mut self, id: &WireTransactionId, text: &str) {
         let doomed = match id {
             WireTransactionId::Local(id) => self.local.get_mut(&id.value).map(|local| &mut local.doomed),
             WireTransactionId::Xa(id) => self.branches.get_mut(id).map(|branch| &mut branch.doomed),
         };
-        if let Some(doomed) = doomed {
-            doomed.get_or_insert_with(|| text.to_owned());
-        }
-    }
-
-    /// As `doom`, by the session's own number.
-    pub(super) fn doom_numbered(&mut self, transaction: TransactionId, text: &str) {
-        let local = self.local.values_mut().find(|local| local.id == transaction).map(|local| &mut local.doomed);
-        let branches = self.branches.values_mut();
-        let doomed = local.or_else(|| {
-            branches.into_iter().find(|branch| branch.ids.contains(&transaction)).map(|branch| &mut branch.doomed)
-        });
         if let Some(doomed) = doomed {
             doomed.get_or_insert_with(|| text.to_owned());
         }

@@ -6,6 +6,7 @@ use ferrymq_model::event::Vote;
 use ferrymq_model::{BranchError, DestinationKind, Event, RefusalKind, Token, TransactionId as TransactionNumber, Xid};
 use ferrymq_openwire::SessionOptions;
 use ferrymq_openwire::codec::message_ack::MessageAck;
+use ferrymq_openwire::codec::producer::ProducerInfo;
 use ferrymq_openwire::codec::transaction::{LocalTransactionId, TransactionId, TransactionInfo, XaTransactionId};
 use std::sync::Arc;
 
@@ -111,8 +112,31 @@ fn what_misses_a_message_is_not_committed() {
     sent.fields.response_required = false;
     sent.fields.transaction_id = Some(local(1));
     script.client(sent);
+    script.client(info(5, Some(local(2)), BEGIN));
     script.refuse(None, RefusalKind::LimitReached, "the transaction is too large");
-    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
+    script.confirm(3);
+    script.note("the broker knows which transaction it was: another one is not concerned");
+    script.client(info(6, Some(local(2)), COMMIT_ONE_PHASE));
+    script.client(info(7, Some(local(1)), COMMIT_ONE_PHASE));
+    script.confirm(4);
+    script.refuse(Some(5), RefusalKind::LimitReached, "something of the transaction was refused before");
+    script.finish();
+}
+
+#[test]
+fn the_pace_of_a_producer_waits_for_a_message_that_its_client_does_not_wait_for() {
+    let mut script = Script::open("transaction-paced");
+    script.client(ProducerInfo { window_size: 4096, ..producer_info(2, 1, Some(queue("D"))) });
+    script.confirm(1);
+    script.client(info(3, Some(local(1)), BEGIN));
+    script.confirm(2);
+    let mut sent = message(4, 1, queue("D"));
+    sent.fields.response_required = false;
+    sent.fields.transaction_id = Some(local(1));
+    script.client(sent);
+    script.note("refused, and its client goes on");
+    script.refuse(None, RefusalKind::LimitReached, "the transaction is too large");
+    script.confirm(3);
     script.finish();
 }
 
