@@ -82,7 +82,10 @@ impl State {
         let Some((deliveries, settlement, transaction)) = settle(consumer, ack, kind, transaction)? else {
             return Ok(Done::Now);
         };
-        let subscription = consumer.id;
+        let (subscription, key) = (consumer.id, consumer.key);
+        if let Some(transaction) = transaction.filter(|_| kind.is_consumption()) {
+            self.restored.acknowledged(transaction, key);
+        }
         let confirm = self.confirm_if_asked(reply)?;
         cx.requests.push(Request::Settle { subscription, deliveries, settlement, transaction, confirm });
         Ok(Done::Later)

@@ -119,6 +119,7 @@ impl State {
             None => None,
             Some(id) => Some(self.transactions.of(id)?),
         };
+        self.restored.sent(transaction, key.0);
         let size = if is_paced && reply.is_none() { counted_size(&message.fields) } else { 0 };
         let arrival = Arrival { destination: &leaf, user: None };
         let message = Arc::new(mapping::incoming(message, arrival, &mut self.names)?);

@@ -49,6 +49,9 @@ impl Kind {
     }
 }
 
+/// Why a transaction is rolled back that lost its acknowledgements to a failure.
+const UNACKNOWLEDGED: &str = "what was delivered in it before a failure is not acknowledged in it";
+
 /// An open local transaction.
 #[derive(Debug)]
 struct Local {
@@ -192,6 +195,7 @@ impl State {
                 let Some(local) = self.transactions.remove_local(id) else {
                     return Err(not_started_local(id));
                 };
+                self.restored.end(local.id);
                 self.consumers.release_held(local.id);
                 cx.requests.push(Request::Rollback { transaction: local.id, confirm });
                 Ok(Done::Later)
@@ -213,6 +217,7 @@ impl State {
         let confirm = self.confirm_if_asked(reply)?;
         let transaction = self.transactions.next_id();
         self.transactions.local.insert(id.value, Local { id: transaction, doomed: None });
+        self.restored.began(transaction);
         let name = Some(Arc::from(mapping::local_transaction_text(id)));
         cx.requests.push(Request::Begin { transaction, name, confirm });
         Ok(Done::Later)
@@ -227,7 +232,7 @@ impl State {
     }
 
     fn commit(&mut self, cx: &mut Context<'_>, id: &LocalTransactionId, reply: Reply) -> Result<Done, PeerError> {
-        let Some(local) = self.transactions.remove_local(id) else {
+        let Some(mut local) = self.transactions.remove_local(id) else {
             // Its client lost the answer, or never began it.
             let name = mapping::local_transaction_text(id);
             let confirm = self.confirm(reply, Purpose::WasCommitted(name.as_str().into()))?;
@@ -235,6 +240,9 @@ impl State {
             return Ok(Done::Later);
         };
         let transaction = local.id;
+        if self.restored.end(transaction) {
+            local.doomed.get_or_insert_with(|| UNACKNOWLEDGED.to_owned());
+        }
         if let Some(cause) = local.doomed {
             self.consumers.release_held(transaction);
             cx.requests.push(Request::Rollback { transaction, confirm: None });
@@ -269,6 +277,13 @@ impl State {
                 BranchAction::End
             }
             Kind::Prepare | Kind::CommitOnePhase => {
+                if let Some(branch) = self.transactions.branches.get_mut(id) {
+                    for work in &branch.ids {
+                        if self.restored.end(*work) {
+                            branch.doomed.get_or_insert_with(|| UNACKNOWLEDGED.to_owned());
+                        }
+                    }
+                }
                 if let Some(cause) = self.transactions.branches.get(id).and_then(|branch| branch.doomed.clone()) {
                     return self.refuse_doomed(cx, id, xid, &cause);
                 }
@@ -304,6 +319,7 @@ impl State {
             return Ok(None);
         }
         branch.ids.push(transaction);
+        self.restored.began(transaction);
         Ok(Some(transaction))
     }
 
@@ -345,6 +361,7 @@ impl State {
             (RefusalKind::Branch(BranchError::HeuristicallyCommitted), _) => self.end_branch(id, false),
             (RefusalKind::Branch(BranchError::Unknown), _) => self.end_branch(id, true),
             (_, BranchAction::Start(transaction)) => {
+                self.restored.end(transaction);
                 if let Some(branch) = self.transactions.branches.get_mut(id) {
                     branch.ids.retain(|known| *known != transaction);
                     branch.workers = 0;
@@ -360,6 +377,7 @@ impl State {
     /// Another session decided a branch, or its end undid one.
     pub(super) fn branch_ended(&mut self, transaction: TransactionId, is_committed: bool) {
         self.transactions.remove_work(transaction);
+        self.restored.end(transaction);
         if is_committed {
             self.consumers.forget_held(transaction);
         } else {
@@ -370,6 +388,7 @@ impl State {
     fn end_branch(&mut self, id: &XaTransactionId, is_rolled_back: bool) {
         let Some(branch) = self.transactions.branches.remove(id) else { return };
         for transaction in branch.ids {
+            self.restored.end(transaction);
             if is_rolled_back {
                 self.consumers.release_held(transaction);
             } else {

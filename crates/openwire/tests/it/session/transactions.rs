@@ -10,20 +10,20 @@ use ferrymq_openwire::codec::producer::ProducerInfo;
 use ferrymq_openwire::codec::transaction::{LocalTransactionId, TransactionId, TransactionInfo, XaTransactionId};
 use std::sync::Arc;
 
-const BEGIN: i8 = 0;
-const PREPARE: i8 = 1;
-const COMMIT_ONE_PHASE: i8 = 2;
+pub(super) const BEGIN: i8 = 0;
+pub(super) const PREPARE: i8 = 1;
+pub(super) const COMMIT_ONE_PHASE: i8 = 2;
 const COMMIT: i8 = 3;
-const ROLLBACK: i8 = 4;
+pub(super) const ROLLBACK: i8 = 4;
 const RECOVER: i8 = 5;
 const FORGET: i8 = 6;
-const END: i8 = 7;
+pub(super) const END: i8 = 7;
 
-fn local(value: i64) -> TransactionId {
+pub(super) fn local(value: i64) -> TransactionId {
     TransactionId::Local(LocalTransactionId { value, connection_id: Some(connection_id()) })
 }
 
-fn xa(global: &'static [u8]) -> TransactionId {
+pub(super) fn xa(global: &'static [u8]) -> TransactionId {
     TransactionId::Xa(XaTransactionId {
         format_id: 1,
         global_transaction_id: Some(Bytes::from_static(global)),
@@ -31,7 +31,7 @@ fn xa(global: &'static [u8]) -> TransactionId {
     })
 }
 
-fn info(command_id: i32, transaction: Option<TransactionId>, kind: i8) -> TransactionInfo {
+pub(super) fn info(command_id: i32, transaction: Option<TransactionId>, kind: i8) -> TransactionInfo {
     TransactionInfo {
         command_id,
         response_required: true,
@@ -41,7 +41,7 @@ fn info(command_id: i32, transaction: Option<TransactionId>, kind: i8) -> Transa
     }
 }
 
-fn ack(transaction: TransactionId, last: i64, message_count: i32) -> MessageAck {
+pub(super) fn ack(transaction: TransactionId, last: i64, message_count: i32) -> MessageAck {
     MessageAck {
         consumer_id: Some(consumer(1)),
         transaction_id: Some(transaction),
