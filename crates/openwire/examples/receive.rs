@@ -119,10 +119,14 @@ impl Bench {
     }
 
     fn confirm(&mut self) {
-        for request in std::mem::take(&mut self.requests) {
+        let mut requests = std::mem::take(&mut self.requests);
+        for request in requests.drain(..) {
             if let Some(token) = token_of(&request) {
                 self.handle(Event::Confirmed { token });
             }
+        }
+        if self.requests.is_empty() {
+            self.requests = requests;
         }
     }
 

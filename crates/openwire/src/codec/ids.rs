@@ -6,6 +6,7 @@ use crate::codec::reader::{Read, Reader};
 use crate::codec::table::{Cached, Long, Name, Structure, Text, structure};
 use crate::codec::transaction::TransactionId;
 use crate::codec::writer::Writer;
+use std::sync::Arc;
 
 structure! {
     /// A connection: `ID:host-port-start-sequence:n`, made by the client.
@@ -107,7 +108,15 @@ pub(crate) trait Cacheable: Structure {
 }
 
 macro_rules! cacheable {
-    ($($name:ident),*) => { $(
+    ($($name:ident $(($text:ident $(, $number:ident)*))?;)*) => { $(
+        $(impl $name {
+            /// As `==`. Both mostly come from the same place, and then share their text.
+            #[inline]
+            pub(crate) fn is_same(&self, other: &Self) -> bool {
+                (Arc::ptr_eq(&self.$text, &other.$text) $(&& self.$number == other.$number)*) || self == other
+            }
+        })?
+
         impl Cacheable for $name {
             fn to_object(&self) -> ObjectId {
                 ObjectId::$name(self.clone())
@@ -121,13 +130,31 @@ macro_rules! cacheable {
             }
 
             fn is_object(&self, object: &ObjectId) -> bool {
-                matches!(object, ObjectId::$name(value) if value == self)
+                matches!(object, ObjectId::$name(value) if is_same!(self, value $(, $text)?))
             }
         }
     )* };
 }
 
-cacheable!(ConnectionId, SessionId, ConsumerId, ProducerId, BrokerId, Destination, TransactionId);
+/// `is_same` where there is one.
+macro_rules! is_same {
+    ($one:expr, $other:expr, $text:ident) => {
+        $one.is_same($other)
+    };
+    ($one:expr, $other:expr) => {
+        $one == $other
+    };
+}
+
+cacheable! {
+    ConnectionId(value);
+    SessionId(connection_id, value);
+    ConsumerId(connection_id, session_id, value);
+    ProducerId(connection_id, session_id, value);
+    BrokerId(value);
+    Destination(physical_name, kind);
+    TransactionId;
+}
 
 impl Cacheable for ObjectId {
     fn to_object(&self) -> ObjectId {

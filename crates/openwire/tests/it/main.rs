@@ -6,6 +6,7 @@ mod hostile;
 mod mapping;
 mod mutation;
 mod peer;
+mod reuse;
 mod runs;
 mod session;
 mod surface;
