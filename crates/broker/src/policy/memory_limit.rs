@@ -1,13 +1,18 @@
 //! Producers wait while a place they send to is full: the broker's memory or a queue's. Topics stop nobody:
 //! their subscriptions lose messages instead.
 //!
+//! How long they wait may be limited, to nothing at all (Classic: `sendFailIfNoSpace`, `sendFailIfNoSpaceAfterTimeout`).
+//! Then what they send is refused until there is room. Where memory is full of what leaves it as soon as it is durable,
+//! they wait in any case: that is a matter of one sync.
+//!
 //! A session that is told to wait has sent more already, and that is still taken. What many sessions have under way, or
 //! one that comes back with a new connection for each message, has a limit too: beyond it sends are refused.
 
 use crate::broker::{Broker, Place, Step, refusal};
+use crate::queue::Role;
 use crate::router::Leaf;
 use crate::session::Full;
-use ferrymq_model::{Event, Refusal, RefusalKind, SessionId};
+use ferrymq_model::{Event, MonoTime, Refusal, RefusalKind, SessionId};
 
 /// What a queue takes at most of what was under way when its producers were told to wait, in its limits.
 const QUEUE_LIMITS_MAX: usize = 4;
@@ -41,6 +46,98 @@ impl Broker {
         Ok(())
     }
 
+    /// Whether one of the places is full, and the time over that producers wait for it. Asked for each send: costs nothing
+    /// where they wait as long as it takes.
+    #[inline]
+    pub(crate) fn check_refusing(&mut self, leaves: &[Leaf]) -> Result<(), Refusal> {
+        if self.settings.producer_wait_ms_max.is_none() {
+            return Ok(());
+        }
+        let queues = leaves.iter().filter_map(|(place, _)| match place {
+            Place::Queue(queue) => Some(Full::Queue(*queue)),
+            Place::Topic(_) => None,
+        });
+        match queues.chain([Full::Broker]).find(|full| self.is_refused_at(*full)) {
+            None => Ok(()),
+            Some(full) => Err(self.full(full)),
+        }
+    }
+
+    fn is_refused_at(&mut self, full: Full) -> bool {
+        let never = self.settings.producer_wait_ms_max == Some(0);
+        if !self.is_full(full) {
+            *self.refusing(full) = false;
+            return false;
+        }
+        if *self.refusing(full) {
+            return true;
+        }
+        if never && !self.is_emptying(full) {
+            self.note_if_full(full);
+            *self.refusing(full) = true;
+        }
+        *self.refusing(full)
+    }
+
+    fn full(&self, full: Full) -> Refusal {
+        // The words that people look for who know ActiveMQ.
+        let text = match full {
+            Full::Queue(queue) => match &self.queues[queue].role {
+                Role::Queue(destination) => format!("Usage Manager Memory Limit reached on {destination}"),
+                Role::Durable(_) => unreachable!("nobody sends to a durable subscription"),
+            },
+            Full::Broker | Full::Schedule => "Usage Manager Memory Limit reached".to_owned(),
+        };
+        refusal(RefusalKind::LimitReached, text)
+    }
+
+    /// Ends the waits that took long enough: those who waited go on, and are refused.
+    pub(crate) fn end_waits(&mut self, step: &mut Step<'_>) {
+        let now = step.now.mono;
+        let due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now).count();
+        for (deadline, full) in self.deadlines.drain(..due).collect::<Vec<_>>() {
+            if self.is_emptying(full) {
+                // With the next sync.
+                self.deadlines.push_front((deadline, full));
+                continue;
+            }
+            if self.is_full(full) {
+                *self.refusing(full) = true;
+            }
+            self.resume(full, step);
+        }
+    }
+
+    /// Whether a limit is reached.
+    fn is_full(&self, full: Full) -> bool {
+        let (memory, limit) = self.memory_of(full);
+        memory >= limit
+    }
+
+    /// Whether messages leave a full place as soon as they are durable.
+    fn is_emptying(&self, full: Full) -> bool {
+        match full {
+            Full::Broker => !self.page_out.is_empty(),
+            Full::Queue(queue) => self.queues[queue].leaving > 0,
+            Full::Schedule => true,
+        }
+    }
+
+    fn refusing(&mut self, full: Full) -> &mut bool {
+        match full {
+            Full::Broker => &mut self.refuses,
+            Full::Queue(queue) => &mut self.queues[queue].refuses,
+            Full::Schedule => unreachable!("what waits for its time is durable: nobody is refused for its memory"),
+        }
+    }
+
+    fn note_if_full(&mut self, full: Full) {
+        match full {
+            Full::Queue(queue) => self.note_full(queue),
+            Full::Broker | Full::Schedule => {}
+        }
+    }
+
     /// Pauses a session if the place it sent to is full.
     pub(crate) fn pause_if_full(&mut self, session: SessionId, place: Place, step: &mut Step<'_>) {
         match place {
@@ -55,6 +152,10 @@ impl Broker {
 
     /// Pauses a session until a place has room.
     pub(crate) fn pause(&mut self, session: SessionId, full: Full, step: &mut Step<'_>) {
+        let wait_ms = self.settings.producer_wait_ms_max.filter(|_| full != Full::Schedule);
+        if wait_ms.is_some() && (*self.refusing(full) || wait_ms == Some(0) && !self.is_emptying(full)) {
+            return;
+        }
         let Some(state) = self.session_mut(session) else { return };
         if state.pauses.contains(&full) {
             return;
@@ -63,28 +164,35 @@ impl Broker {
         if state.pauses.len() == 1 {
             step.out.events.push((session, Event::Pause));
         }
-        if let Full::Queue(queue) = full
-            && self.queues[queue].paused.is_empty()
-        {
-            self.note_full(queue);
+        if self.paused_at(full).is_empty() {
+            self.note_if_full(full);
+            if let Some(wait_ms) = wait_ms {
+                self.deadlines.push_back((MonoTime(step.now.mono.0 + wait_ms), full));
+            }
         }
         self.paused_at(full).push(session);
     }
 
     /// Lets the sessions go on that wait for a place, if it has room again.
     pub(crate) fn resume_if_free(&mut self, full: Full, step: &mut Step<'_>) {
-        let (memory, limit) = match full {
-            Full::Broker => (self.memory, self.settings.memory_limit_bytes),
-            Full::Queue(queue) => (self.queues[queue].memory, self.settings.destination_memory_limit_bytes),
-            Full::Schedule => (self.jobs.memory, self.settings.destination_memory_limit_bytes),
-        };
+        let (memory, limit) = self.memory_of(full);
         if memory <= limit / 100 * RESUME_PERCENT {
             self.resume(full, step);
         }
     }
 
+    /// What a place holds, and its limit. Bytes.
+    fn memory_of(&self, full: Full) -> (usize, usize) {
+        match full {
+            Full::Broker => (self.memory, self.settings.memory_limit_bytes),
+            Full::Queue(queue) => (self.queues[queue].memory, self.settings.destination_memory_limit_bytes),
+            Full::Schedule => (self.jobs.memory, self.settings.destination_memory_limit_bytes),
+        }
+    }
+
     /// Lets the sessions go on that wait for a place.
     pub(crate) fn resume(&mut self, full: Full, step: &mut Step<'_>) {
+        self.deadlines.retain(|(_, waiting)| *waiting != full);
         for session in std::mem::take(self.paused_at(full)) {
             let Some(state) = self.session_mut(session) else { continue };
             state.pauses.retain(|known| *known != full);
@@ -97,6 +205,9 @@ impl Broker {
     /// Forgets a session that waits for a place.
     pub(crate) fn forget_pause(&mut self, session: SessionId, full: Full) {
         self.paused_at(full).retain(|waiting| *waiting != session);
+        if self.paused_at(full).is_empty() {
+            self.deadlines.retain(|(_, waiting)| *waiting != full);
+        }
     }
 
     /// Gives memory of a queue back and lets its producers go on when there is enough.
