@@ -160,7 +160,6 @@ impl Broker {
         awaited: bool,
         step: &mut Step<'_>,
     ) -> Result<(), Refusal> {
-        self.check_refusing(leaves)?;
         self.check_room(leaves)?;
         if let ([(Place::Queue(queue), leaf)], DeliveryMode::NonPersistent) = (leaves, message.header.mode) {
             let mut item = Item::new(Arc::clone(message), band_of(message.header.priority, self.settings.prioritized));

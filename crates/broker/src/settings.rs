@@ -16,6 +16,8 @@ pub struct Advised {
     pub message_discarded: bool,
     /// A queue is full.
     pub full: bool,
+    /// A producer sends faster than its queue is emptied.
+    pub fast_producer: bool,
     /// A message came to a queue or topic.
     pub message_delivered: bool,
     /// A message went to a consumer.
@@ -32,6 +34,7 @@ impl Default for Advised {
             slow_consumer: false,
             message_discarded: false,
             full: false,
+            fast_producer: false,
             message_delivered: false,
             message_dispatched: false,
             message_consumed: false,

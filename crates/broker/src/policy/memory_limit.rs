@@ -10,9 +10,10 @@
 
 use crate::broker::{Broker, Place, Step, refusal};
 use crate::queue::Role;
-use crate::router::Leaf;
+use crate::router::{Leaf, Route};
+use crate::schedule::schedule_of;
 use crate::session::Full;
-use ferrymq_model::{Event, MonoTime, Refusal, RefusalKind, SessionId};
+use ferrymq_model::{Event, Message, MonoTime, ProducerId, Refusal, RefusalKind, SessionId};
 
 /// What a queue takes at most of what was under way when its producers were told to wait, in its limits.
 const QUEUE_LIMITS_MAX: usize = 4;
@@ -46,34 +47,46 @@ impl Broker {
         Ok(())
     }
 
-    /// Whether one of the places is full, and the time over that producers wait for it. Asked for each send: costs nothing
-    /// where they wait as long as it takes.
+    /// Whether a place that a message goes to is full, and the time over that producers wait for it. Asked for each send:
+    /// costs nothing where they wait as long as it takes. What a transaction holds its commit takes in any case.
     #[inline]
-    pub(crate) fn check_refusing(&mut self, leaves: &[Leaf]) -> Result<(), Refusal> {
-        if self.settings.producer_wait_ms_max.is_none() {
+    pub(crate) fn check_refusing(
+        &mut self,
+        session: SessionId,
+        producer: ProducerId,
+        message: &Message,
+    ) -> Result<(), Refusal> {
+        if self.settings.producer_wait_ms_max.is_none() || schedule_of(message).is_some() {
             return Ok(());
         }
-        let queues = leaves.iter().filter_map(|(place, _)| match place {
-            Place::Queue(queue) => Some(Full::Queue(*queue)),
+        let known = self.asking(session).producers.get(&producer.0);
+        let places: Vec<Place> = match known.map(|known| &known.route) {
+            Some(Route::One(place)) => vec![*place],
+            Some(Route::Many(leaves)) => leaves.iter().map(|(place, _)| *place).collect(),
+            Some(Route::Refused(_) | Route::Management) | None => return Ok(()),
+        };
+        let queues = places.into_iter().filter_map(|place| match place {
+            Place::Queue(queue) => Some(Full::Queue(queue)),
             Place::Topic(_) => None,
         });
-        match queues.chain([Full::Broker]).find(|full| self.is_refused_at(*full)) {
-            None => Ok(()),
-            Some(full) => Err(self.full(full)),
+        for full in queues.chain([Full::Broker]) {
+            let refused_before = *self.refusing(full);
+            if self.is_refused_at(full) {
+                if !refused_before {
+                    self.note_if_full(full);
+                    self.note_fast_producer(session, producer, full);
+                }
+                return Err(self.full(full));
+            }
         }
+        Ok(())
     }
 
     fn is_refused_at(&mut self, full: Full) -> bool {
-        let never = self.settings.producer_wait_ms_max == Some(0);
+        let waits = self.settings.producer_wait_ms_max != Some(0);
         if !self.is_full(full) {
             *self.refusing(full) = false;
-            return false;
-        }
-        if *self.refusing(full) {
-            return true;
-        }
-        if never && !self.is_emptying(full) {
-            self.note_if_full(full);
+        } else if !waits && !self.is_emptying(full) {
             *self.refusing(full) = true;
         }
         *self.refusing(full)
@@ -138,27 +151,26 @@ impl Broker {
         }
     }
 
-    /// Pauses a session if the place it sent to is full.
-    pub(crate) fn pause_if_full(&mut self, session: SessionId, place: Place, step: &mut Step<'_>) {
+    /// Pauses a session if the place it sent to is full. Whether that is new.
+    pub(crate) fn pause_if_full(&mut self, session: SessionId, place: Place, step: &mut Step<'_>) -> bool {
         match place {
             Place::Queue(queue) => {
-                if self.queues[queue].memory >= self.settings.destination_memory_limit_bytes {
-                    self.pause(session, Full::Queue(queue), step);
-                }
+                let is_full = self.queues[queue].memory >= self.settings.destination_memory_limit_bytes;
+                is_full && self.pause(session, Full::Queue(queue), step)
             }
-            Place::Topic(_) => {}
+            Place::Topic(_) => false,
         }
     }
 
-    /// Pauses a session until a place has room.
-    pub(crate) fn pause(&mut self, session: SessionId, full: Full, step: &mut Step<'_>) {
+    /// Pauses a session until a place has room. False: it is paused for that already, or refused instead.
+    pub(crate) fn pause(&mut self, session: SessionId, full: Full, step: &mut Step<'_>) -> bool {
         let wait_ms = self.settings.producer_wait_ms_max.filter(|_| full != Full::Schedule);
         if wait_ms.is_some() && (*self.refusing(full) || wait_ms == Some(0) && !self.is_emptying(full)) {
-            return;
+            return false;
         }
-        let Some(state) = self.session_mut(session) else { return };
+        let Some(state) = self.session_mut(session) else { return false };
         if state.pauses.contains(&full) {
-            return;
+            return false;
         }
         state.pauses.push(full);
         if state.pauses.len() == 1 {
@@ -171,6 +183,7 @@ impl Broker {
             }
         }
         self.paused_at(full).push(session);
+        true
     }
 
     /// Lets the sessions go on that wait for a place, if it has room again.

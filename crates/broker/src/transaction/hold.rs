@@ -4,7 +4,6 @@
 
 use crate::broker::{Broker, Step, refusal};
 use crate::router::Route;
-use crate::schedule::schedule_of;
 use crate::settle::bounds;
 use crate::slab::Key;
 use crate::subscription::Status;
@@ -102,7 +101,7 @@ impl Broker {
     ) {
         let message = self.signed(session, message);
         self.refresh_route(session, producer);
-        if let Err(refusal) = self.check_refusing_held(session, producer, &message) {
+        if let Err(refusal) = self.check_refusing(session, producer, &message) {
             return self.refuse_held(session, transaction, confirm, refusal, step);
         }
         match self.try_hold_send(session, producer, message, transaction, step) {
@@ -113,23 +112,6 @@ impl Broker {
                 }
                 self.confirm(session, confirm, step);
             }
-        }
-    }
-
-    /// Whether the place that a send waits to come to refuses it today. The commit takes what was held.
-    fn check_refusing_held(
-        &mut self,
-        session: SessionId,
-        producer: ProducerId,
-        message: &Message,
-    ) -> Result<(), Refusal> {
-        if self.settings.producer_wait_ms_max.is_none() || schedule_of(message).is_some() {
-            return Ok(());
-        }
-        match self.asking(session).producers.get(&producer.0).map(|known| known.route.clone()) {
-            Some(Route::One(place)) => self.check_refusing(&[(place, None)]),
-            Some(Route::Many(leaves)) => self.check_refusing(&leaves),
-            Some(Route::Refused(_) | Route::Management) | None => Ok(()),
         }
     }
 

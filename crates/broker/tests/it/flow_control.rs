@@ -2,8 +2,8 @@
 
 use crate::driver::{Bench, token};
 use ferrymq_broker::Settings;
-use ferrymq_model::request::Settles;
 use ferrymq_model::DeliveryMode::NonPersistent;
+use ferrymq_model::request::Settles;
 use ferrymq_model::{Deliveries, DeliveryId, Settlement};
 
 /// Refuses what cannot wait any longer.
@@ -339,8 +339,7 @@ fn durable_messages_are_not_refused_for_the_memory_that_they_leave() {
 
 #[test]
 fn the_memory_of_the_broker_refuses_like_that_of_a_queue() {
-    let settings =
-        Settings { memory_limit_bytes: 10_000, producer_wait_ms_max: Some(0), ..Settings::default() };
+    let settings = Settings { memory_limit_bytes: 10_000, producer_wait_ms_max: Some(0), ..Settings::default() };
     let mut t = Bench::with(settings);
     t.connect(0);
     for number in 0..10 {
