@@ -23,6 +23,7 @@ mod options;
 mod producers;
 mod pull;
 mod remove;
+mod restored;
 mod send;
 mod subscribe;
 mod transaction;
@@ -40,6 +41,7 @@ use inactivity::Inactivity;
 use negotiate::Agreed;
 pub use options::{SessionLimits, SessionOptions};
 use producers::Producers;
+use restored::Restored;
 use std::collections::HashSet;
 use std::sync::Arc;
 use transaction::Transactions;
@@ -95,6 +97,7 @@ struct State {
     producers: Producers,
     consumers: Consumers,
     transactions: Transactions,
+    restored: Restored,
     confirmations: Confirmations,
     inactivity: Inactivity,
     names: Names,
@@ -165,6 +168,7 @@ impl Session {
             producers: Producers::default(),
             consumers: Consumers::default(),
             transactions: Transactions::default(),
+            restored: Restored::default(),
             confirmations: Confirmations::default(),
             inactivity: Inactivity::default(),
             names: Names::default(),
@@ -297,6 +301,9 @@ impl State {
     }
 
     fn command_of_client(&mut self, cx: &mut Context<'_>, command: Command, reply: Reply) -> Result<Done, PeerError> {
+        if self.restored.is_restoring() {
+            self.restored.hear(&command);
+        }
         match command {
             Command::Message(message) => self.send(cx, message, reply),
             Command::MessageAck(ack) => self.acknowledge(cx, &ack, reply),

@@ -54,6 +54,38 @@ fn nothing_is_prepared_before_it_is_durable() {
     assert_eq!(t.events(), "0 prepared 3 Prepared");
 }
 
+/// Nobody waited for what was refused, so nobody but the manager is left to hear that the branch is not whole.
+#[test]
+fn a_branch_that_misses_something_is_rolled_back_and_the_manager_told() {
+    for action in [Prepare, CommitOnePhase] {
+        for is_ended in [false, true] {
+            let mut t = Bench::new();
+            t.connect(0);
+            t.branch(0, "x", Start(TransactionId(1)), 1);
+            t.branch(0, "y", Start(TransactionId(2)), 2);
+            t.send_in(0, 2, "out", "of y", NonPersistent);
+            if is_ended {
+                t.branch(0, "x", End, 3);
+            }
+            t.events();
+            t.settle_in(0, 9, Deliveries::One(DeliveryId(1)), Settlement::Consumed, Some(1), None);
+            t.branch(0, "x", action, 4);
+            t.branch(0, "y", CommitOnePhase, 5);
+            let why = "subscription 9 is not known";
+            let lines = [
+                format!("0 refused Unknown: {why}"),
+                format!(
+                    "0 refused 4 Branch(RolledBack): branch XID:[7,globalId=78,branchId=01] was rolled back: \
+                     something of the transaction was refused before: {why}"
+                ),
+                "0 confirmed 5".to_owned(),
+            ];
+            assert_eq!(t.events(), lines.join("\n"));
+            assert_eq!(t.bodies("out"), "of y");
+        }
+    }
+}
+
 #[test]
 fn a_prepared_branch_keeps_its_messages_whatever_happens() {
     let mut t = prepared();

@@ -131,15 +131,8 @@ impl State {
             return self.answer_error(cx, None, &PeerError::refused(refusal));
         };
         let error = match purpose {
-            Purpose::Send(route) => {
+            Purpose::Send(route) | Purpose::Paced { route, .. } => {
                 self.producers.forget_route(route, cx.requests);
-                PeerError::refused(refusal)
-            }
-            Purpose::Paced { route, transaction, .. } => {
-                self.producers.forget_route(route, cx.requests);
-                if let Some(transaction) = transaction {
-                    self.transactions.doom_numbered(transaction, &refusal.text);
-                }
                 PeerError::refused(refusal)
             }
             Purpose::Subscribe(subscription) => self.subscribe_refused(subscription, refusal),
@@ -194,9 +187,8 @@ impl State {
         Closing::PeerError(refusal.text.clone())
     }
 
-    /// Something failed that nobody waits for: it may have been any route, and any open transaction may miss something.
+    /// Something failed that nobody waits for: it may have been any route.
     fn refused_unasked(&mut self, cx: &mut Context<'_>, refusal: &Refusal) {
-        self.transactions.doom_all(&refusal.text);
         if matches!(refusal.kind, RefusalKind::InvalidDestination | RefusalKind::Denied) {
             self.producers.forget_routes(cx.requests);
         }

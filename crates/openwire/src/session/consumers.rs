@@ -80,6 +80,8 @@ pub(super) struct Consumer {
     pulls: u64,
     /// Something was delivered to it.
     pub(super) has_delivered: bool,
+    /// It acknowledged something outside of transactions.
+    pub(super) acknowledges_alone: bool,
     /// The broker ended it; the client was told and has not answered.
     pub(super) is_ended: bool,
     /// While what was written is settled: up to here.
@@ -106,6 +108,7 @@ impl Consumer {
             pull: None,
             pulls: 0,
             has_delivered: false,
+            acknowledges_alone: false,
             is_ended: false,
             written_through: None,
         }

@@ -50,6 +50,9 @@ impl State {
             | SubscribeMode::Shared(_)
             | SubscribeMode::SharedDurable(_) => None,
         };
+        if !is_counted && mode != SubscribeMode::Browse {
+            self.restored.subscribed((id.session_id, id.value));
+        }
         let prefetch = u32::try_from(info.prefetch_size).unwrap_or(0);
         let subscription = self.consumers.next_id();
         // Asked for in any case: a refused consumer is forgotten.
