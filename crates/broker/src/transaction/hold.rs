@@ -101,6 +101,9 @@ impl Broker {
     ) {
         let message = self.signed(session, message);
         self.refresh_route(session, producer);
+        if let Err(refusal) = self.check_refusing(session, producer, &message) {
+            return self.refuse_held(session, transaction, confirm, refusal, step);
+        }
         match self.try_hold_send(session, producer, message, transaction, step) {
             Err(refusal) => self.refuse_held(session, transaction, confirm, refusal, step),
             Ok(held) => {

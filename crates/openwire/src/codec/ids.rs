@@ -4,6 +4,7 @@ use crate::codec::CodecError;
 use crate::codec::destination::Destination;
 use crate::codec::reader::{Read, Reader};
 use crate::codec::table::{Cached, Long, Name, Structure, Text, structure};
+use crate::codec::template::{BROKER_SEQUENCE, PRODUCER_SEQUENCE, Varying};
 use crate::codec::transaction::TransactionId;
 use crate::codec::writer::Writer;
 use std::sync::Arc;
@@ -72,9 +73,9 @@ structure! {
         /// Who sent it.
         producer_id: Cached<ProducerId>;
         /// The producer's count.
-        producer_sequence_id: Long;
+        producer_sequence_id: Varying<PRODUCER_SEQUENCE>;
         /// The broker's count.
-        broker_sequence_id: Long;
+        broker_sequence_id: Varying<BROKER_SEQUENCE>;
     }
 }
 

@@ -5,7 +5,8 @@ use crate::codec::command::Command;
 use crate::codec::destination::Destination;
 use crate::codec::ids::{BrokerId, ConsumerId, MessageId, ProducerId};
 use crate::codec::reader::{Read, Reader};
-use crate::codec::table::{Array, Body, Boolean, Byte, Cached, Int, Long, Nested, Structure, Text, fields};
+use crate::codec::table::{Array, Body, Boolean, Byte, Cached, Int, Nested, Structure, Text, fields};
+use crate::codec::template::{ARRIVAL, BROKER_IN_TIME, BROKER_OUT_TIME, EXPIRATION, TIMESTAMP, Varying};
 use crate::codec::transaction::TransactionId;
 use crate::codec::writer::Writer;
 
@@ -37,13 +38,13 @@ fields! {
         /// `JMSDeliveryMode`.
         persistent: Boolean;
         /// `JMSExpiration`, 0: never. Milliseconds since 1970.
-        expiration: Long;
+        expiration: Varying<EXPIRATION>;
         /// `JMSPriority`.
         priority: Byte;
         /// `JMSReplyTo`.
         reply_to: Nested<Destination>;
         /// `JMSTimestamp`. Milliseconds since 1970.
-        timestamp: Long;
+        timestamp: Varying<TIMESTAMP>;
         /// `JMSType`.
         jms_type: Text;
         /// Content and properties: two fields on the wire, one after the other.
@@ -59,7 +60,7 @@ fields! {
         /// Brokers that it came through.
         broker_path: Array<BrokerId>;
         /// When the broker received it. Milliseconds since 1970.
-        arrival: Long;
+        arrival: Varying<ARRIVAL>;
         /// `JMSXUserID`.
         user_id: Text;
         /// A bridge to another JMS broker received it.
@@ -69,9 +70,9 @@ fields! {
         /// Brokers that it was replicated to.
         cluster: Array<BrokerId>, since 3;
         /// When it came in. Milliseconds since 1970.
-        broker_in_time: Long, since 3;
+        broker_in_time: Varying<BROKER_IN_TIME>, since 3;
         /// When it went out. Milliseconds since 1970.
-        broker_out_time: Long, since 3;
+        broker_out_time: Varying<BROKER_OUT_TIME>, since 3;
         /// `JMSXGroupFirstForConsumer`.
         jmsx_group_first_for_consumer: Boolean, since 10;
     }

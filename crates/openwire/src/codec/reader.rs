@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
     fn present_text_over(&mut self, text: &mut Option<Arc<str>>) -> Read<()> {
         let octets = self.text_octets()?;
         if !text.as_deref().is_some_and(|text| octets.are(text)) {
-            *text = Some(self.to_text(&octets)?);
+            *text = Some(self.made_of(&octets)?);
         }
         Ok(())
     }
@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
         }
         let octets = self.text_octets()?;
         if !octets.are(name) {
-            *name = self.to_text(&octets)?;
+            *name = self.made_of(&octets)?;
         }
         Ok(())
     }
@@ -229,7 +229,7 @@ impl<'a> Reader<'a> {
         Ok(TextOctets::Modified(self.take(usize::from(len))?))
     }
 
-    fn to_text(&mut self, octets: &TextOctets<'_>) -> Read<Arc<str>> {
+    fn made_of(&mut self, octets: &TextOctets<'_>) -> Read<Arc<str>> {
         match octets.to_text() {
             Ok(text) => Ok(text),
             Err(error) => self.fail(error),

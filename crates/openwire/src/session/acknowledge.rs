@@ -6,7 +6,7 @@ use super::error::PeerError;
 use super::{Context, Done, State};
 use crate::codec::ids::MessageId;
 use crate::codec::message_ack::MessageAck;
-use ferrymq_model::{Deliveries, Request, Settlement, TransactionId};
+use ferrymq_model::{Deliveries, DeliveryId, Request, Settlement, SubscriptionId, TransactionId};
 use std::sync::Arc;
 
 /// `ackType`.
@@ -94,10 +94,54 @@ impl State {
         if let Some(transaction) = transaction.filter(|_| kind.is_consumption()) {
             self.restored.acknowledged(transaction, key);
         }
+        let is_alone = reply.is_some() || transaction.is_some() || settlement != Settlement::Consumed;
+        if !is_alone && extend(cx.requests, subscription, deliveries) {
+            return Ok(Done::Later);
+        }
         let confirm = self.confirm_if_asked(reply)?;
         cx.requests.push(Request::Settle { subscription, deliveries, settlement, transaction, confirm });
         Ok(Done::Later)
     }
+}
+
+/// Adds what was consumed to the last request, if that settles what comes just before: a client that acknowledges each
+/// message by itself costs the broker one settlement for all that were read at once.
+#[inline]
+fn extend(requests: &mut [Request], subscription: SubscriptionId, more: Deliveries) -> bool {
+    let Some(Request::Settle {
+        subscription: of,
+        deliveries,
+        settlement: Settlement::Consumed,
+        transaction: None,
+        confirm: None,
+    }) = requests.last_mut()
+    else {
+        return false;
+    };
+    if *of != subscription {
+        return false;
+    }
+    let joined = match (*deliveries, more) {
+        (Deliveries::Through(_), Deliveries::Through(last)) => Deliveries::Through(last),
+        (Deliveries::One(first) | Deliveries::Range(first, _), Deliveries::One(next) | Deliveries::Range(next, _))
+            if follows(*deliveries, next) =>
+        {
+            Deliveries::Range(first, last_of(more))
+        }
+        (Deliveries::One(_) | Deliveries::Through(_) | Deliveries::Range(..), _) => return false,
+    };
+    *deliveries = joined;
+    true
+}
+
+fn last_of(deliveries: Deliveries) -> DeliveryId {
+    match deliveries {
+        Deliveries::One(last) | Deliveries::Through(last) | Deliveries::Range(_, last) => last,
+    }
+}
+
+fn follows(deliveries: Deliveries, next: DeliveryId) -> bool {
+    last_of(deliveries).0.checked_add(1) == Some(next.0)
 }
 
 type Settling = Option<(Deliveries, Settlement, Option<TransactionId>)>;

@@ -6,6 +6,7 @@ mod hostile;
 mod mapping;
 mod mutation;
 mod peer;
+mod repeats;
 mod reuse;
 mod runs;
 mod session;

@@ -102,6 +102,15 @@ impl Script {
         self.receive();
     }
 
+    /// Commands that are read at once.
+    pub(super) fn together(&mut self, commands: Vec<Command>) {
+        for command in commands {
+            writeln!(self.text, "> {}", shown(&command)).unwrap();
+            self.encoder.encode(&command, &mut self.input).unwrap();
+        }
+        self.receive();
+    }
+
     /// Bytes that are no command.
     pub(super) fn octets(&mut self, octets: &[u8]) {
         writeln!(self.text, "> {octets:02x?}").unwrap();
