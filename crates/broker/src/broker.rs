@@ -5,7 +5,7 @@ use crate::confirm::Waiting;
 use crate::producer::NewProducer;
 use crate::queue::Queue;
 use crate::schedule::Jobs;
-use crate::session::SessionState;
+use crate::session::{Full, SessionState};
 use crate::settings::Settings;
 use crate::slab::{Key, Slab};
 use crate::subscription::Subscription;
@@ -13,7 +13,7 @@ use crate::topic::Topic;
 use crate::transaction::Branches;
 use crate::work::Work;
 use ferrymq_model::advisory::ConnectionFacts;
-use ferrymq_model::{Destination, Event, Message, Now, Refusal, RefusalKind, Request, SessionId, Token};
+use ferrymq_model::{Destination, Event, Message, MonoTime, Now, Refusal, RefusalKind, Request, SessionId, Token};
 use ferrymq_storage::{Journal, Location, Lsn, Placement, ProducerSlot};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -119,6 +119,10 @@ pub struct Broker {
     pub(crate) counting: Option<ProducerSlot>,
     /// Sessions that wait for memory of the broker.
     pub(crate) paused: Vec<SessionId>,
+    /// Its memory is full, producers waited long enough: what they send is refused until there is room.
+    pub(crate) refuses: bool,
+    /// Full places, with the time up to which their producers wait: none, where they wait as long as it takes.
+    pub(crate) deadlines: VecDeque<(MonoTime, Full)>,
     /// What waits for its time.
     pub(crate) jobs: Jobs,
     pub(crate) work: Work,
@@ -170,6 +174,8 @@ impl Broker {
             branches: Branches::default(),
             counting: None,
             paused: Vec::new(),
+            refuses: false,
+            deadlines: VecDeque::new(),
             jobs: Jobs::default(),
             work: Work::default(),
             advisories: Advisories::default(),
@@ -271,7 +277,7 @@ impl Broker {
         let step = &mut Step { now, journal, out };
         assert!(lsn >= self.flushed, "durable up to {} after {}", lsn.0, self.flushed.0);
         self.flushed = lsn;
-        self.page_out_durable();
+        self.page_out_durable(step);
         self.confirm_durable(step);
         self.release_held(step);
         self.page_out_jobs(step);
@@ -320,6 +326,7 @@ impl Broker {
         self.expire_due(step);
         self.bring_due(step);
         self.browse_jobs_on(step);
+        self.end_waits(step);
         for queue in std::mem::take(&mut self.unfinished) {
             if self.queues.get(queue).is_some_and(|q| q.unfinished) {
                 self.queues[queue].unfinished = false;

@@ -1,7 +1,7 @@
 //! Producers: an address resolved once, and sends along it.
 
 use crate::advisory::Kind;
-use crate::broker::{Broker, Step, refusal};
+use crate::broker::{Broker, Place, Step, refusal};
 use crate::router::Route;
 use crate::schedule::schedule_of;
 use crate::session::Full;
@@ -151,6 +151,9 @@ impl Broker {
             self.note_lsn(session, before);
             return self.confirm(session, confirm, step);
         }
+        if let Err(refusal) = self.check_refusing(session, producer, &message) {
+            return self.refuse(session, confirm, refusal, step);
+        }
         self.counting = slot;
         let is_scheduled = schedule_of(&message).is_some();
         let sent = match &route {
@@ -169,7 +172,7 @@ impl Broker {
                 if let Some(slot) = slot {
                     step.journal.producers_mut().take(slot, sequence);
                 }
-                self.check_full(session, &route, step);
+                self.check_full(session, producer, &route, step);
                 self.confirm(session, confirm, step);
             }
         }
@@ -194,18 +197,25 @@ impl Broker {
         known.resolved_at = version;
     }
 
-    fn check_full(&mut self, session: SessionId, route: &Route, step: &mut Step<'_>) {
+    fn check_full(&mut self, session: SessionId, producer: ProducerId, route: &Route, step: &mut Step<'_>) {
         match route {
-            Route::One(place) => self.pause_if_full(session, *place, step),
+            Route::One(place) => self.pause_producer(session, producer, *place, step),
             Route::Many(leaves) => {
                 for (place, _) in leaves.iter() {
-                    self.pause_if_full(session, *place, step);
+                    self.pause_producer(session, producer, *place, step);
                 }
             }
             Route::Refused(_) | Route::Management => {}
         }
         if self.memory >= self.settings.memory_limit_bytes {
             self.pause(session, Full::Broker, step);
+        }
+    }
+
+    #[inline]
+    fn pause_producer(&mut self, session: SessionId, producer: ProducerId, place: Place, step: &mut Step<'_>) {
+        if let (true, Place::Queue(queue)) = (self.pause_if_full(session, place, step), place) {
+            self.note_fast_producer(session, producer, Full::Queue(queue));
         }
     }
 }

@@ -42,6 +42,10 @@ pub(crate) struct Ending {
 impl Broker {
     /// Whether work can be committed, and where each of its sends goes.
     pub(crate) fn check_commit(&mut self, work: &[Transaction], step: &Step<'_>) -> Result<Vec<Sent>, Refusal> {
+        if let Some(missed) = work.iter().find_map(|work| work.misses.as_ref()) {
+            let text = format!("something of the transaction was refused before: {}", missed.text);
+            return Err(refusal(missed.kind, text));
+        }
         let sends = || work.iter().flat_map(|work| &work.sends);
         let persistent = sends().any(|send| send.message.header.mode == DeliveryMode::Persistent);
         if self.failed && work.iter().any(|work| !work.is_empty()) {
