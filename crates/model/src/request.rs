@@ -139,7 +139,9 @@ pub enum Request {
         /// Carried back by the answer.
         token: Token,
     },
-    /// Makes everything in the transaction happen, or refuses and changes nothing.
+    /// Makes everything in the transaction happen, or refuses and changes nothing. It is refused where a send or settlement
+    /// of the transaction was refused that had no token: whoever did not wait for that answer counts on it. So is the
+    /// prepare, and the commit in one phase, of a branch, which is then rolled back.
     Commit {
         /// Named by `Begin`.
         transaction: TransactionId,

@@ -34,6 +34,7 @@ mod encoder;
 mod error;
 mod reader;
 pub mod table;
+pub(crate) mod template;
 pub mod text;
 mod writer;
 

@@ -22,8 +22,16 @@ pub const CACHE_FREE_ENTRIES: usize = 100;
 /// What the objects that a peer asked us to remember may occupy. Entries are ids and destinations, 50 to 300 bytes each.
 /// Bytes.
 pub const DECODE_CACHE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A decoder reads a message or an acknowledgement over the last one, unless that took more than this beside its body: ids,
+/// names and the usual headers take a few hundred. Bytes.
+pub const REUSED_BYTES_MAX: usize = 2 * 1024;
 /// An encoder keeps this much of its scratch buffer between frames; idle connections own little. Bytes.
 pub const SCRATCH_KEEP_BYTES: usize = 16 * 1024;
+/// A dispatch is kept, to be written again with another body, up to this size: twice what the longest usual names take. Bytes.
+pub const TEMPLATE_BYTES_MAX: usize = 4 * 1024;
+/// Dispatches that a connection keeps at a time: one for each pair of a producer and a consumer between which messages pass.
+/// With more of them interleaved, each message is written from the beginning. Count.
+pub const TEMPLATES_MAX: usize = 32;
 
 /// What a compressed content may swell to for a consumer of another protocol: as much as Java's clients accept. Bytes.
 pub const INFLATED_BYTES_MAX: usize = 100 * 1024 * 1024;

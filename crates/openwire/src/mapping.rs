@@ -18,6 +18,7 @@ mod inflate;
 mod neutral;
 mod outgoing;
 mod property;
+mod repeats;
 mod schedule;
 
 pub use destination::{address, destination, wire_address, wire_destination};

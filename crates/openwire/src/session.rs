@@ -23,6 +23,7 @@ mod options;
 mod producers;
 mod pull;
 mod remove;
+mod restored;
 mod send;
 mod subscribe;
 mod transaction;
@@ -40,6 +41,7 @@ use inactivity::Inactivity;
 use negotiate::Agreed;
 pub use options::{SessionLimits, SessionOptions};
 use producers::Producers;
+use restored::Restored;
 use std::collections::HashSet;
 use std::sync::Arc;
 use transaction::Transactions;
@@ -95,6 +97,7 @@ struct State {
     producers: Producers,
     consumers: Consumers,
     transactions: Transactions,
+    restored: Restored,
     confirmations: Confirmations,
     inactivity: Inactivity,
     names: Names,
@@ -165,6 +168,7 @@ impl Session {
             producers: Producers::default(),
             consumers: Consumers::default(),
             transactions: Transactions::default(),
+            restored: Restored::default(),
             confirmations: Confirmations::default(),
             inactivity: Inactivity::default(),
             names: Names::default(),
@@ -249,7 +253,7 @@ fn receive(decoder: &mut Decoder, state: &mut State, cx: &mut Context<'_>, input
             input.clear();
             return Closing::No;
         }
-        let command = match decoder.decode(input) {
+        let mut command = match decoder.decode(input) {
             Ok(Some(command)) => command,
             Ok(None) => return Closing::No,
             Err(malformed) => {
@@ -266,7 +270,9 @@ fn receive(decoder: &mut Decoder, state: &mut State, cx: &mut Context<'_>, input
             }
             closing
         } else {
-            state.command(cx, command)
+            let closing = state.command(cx, &mut command);
+            decoder.reuse(command);
+            closing
         };
         if closing != Closing::No {
             input.clear();
@@ -277,8 +283,8 @@ fn receive(decoder: &mut Decoder, state: &mut State, cx: &mut Context<'_>, input
 
 impl State {
     /// Carries a command out and answers it.
-    fn command(&mut self, cx: &mut Context<'_>, command: Command) -> Closing {
-        let reply = reply_of(&command);
+    fn command(&mut self, cx: &mut Context<'_>, command: &mut Command) -> Closing {
+        let reply = reply_of(command);
         let result = match self.phase {
             Phase::Fresh => Err(PeerError::state("the first command is not a WireFormatInfo").fatal()),
             Phase::Agreed | Phase::Removed => self.command_of_stranger(cx, command, reply),
@@ -296,21 +302,29 @@ impl State {
         }
     }
 
-    fn command_of_client(&mut self, cx: &mut Context<'_>, command: Command, reply: Reply) -> Result<Done, PeerError> {
+    fn command_of_client(
+        &mut self,
+        cx: &mut Context<'_>,
+        command: &mut Command,
+        reply: Reply,
+    ) -> Result<Done, PeerError> {
+        if self.restored.is_restoring() {
+            self.restored.hear(command);
+        }
         match command {
             Command::Message(message) => self.send(cx, message, reply),
-            Command::MessageAck(ack) => self.acknowledge(cx, &ack, reply),
-            Command::MessagePull(pull) => self.pull(cx, &pull),
-            Command::TransactionInfo(info) => self.transaction(cx, &info, reply),
-            Command::SessionInfo(info) => self.add_session(&info),
-            Command::ProducerInfo(info) => self.add_producer(cx, &info, reply),
-            Command::ConsumerInfo(info) => self.subscribe(cx, *info, reply),
-            Command::RemoveInfo(info) => self.remove(cx, &info, reply),
-            Command::RemoveSubscriptionInfo(info) => self.remove_subscription(cx, &info, reply),
-            Command::DestinationInfo(info) => self.destination(cx, &info, reply),
-            Command::ConsumerControl(control) => self.consumer_control(cx, &control),
+            Command::MessageAck(ack) => self.acknowledge(cx, ack, reply),
+            Command::MessagePull(pull) => self.pull(cx, pull),
+            Command::TransactionInfo(info) => self.transaction(cx, info, reply),
+            Command::SessionInfo(info) => self.add_session(info),
+            Command::ProducerInfo(info) => self.add_producer(cx, info, reply),
+            Command::ConsumerInfo(info) => self.subscribe(cx, std::mem::take(info), reply),
+            Command::RemoveInfo(info) => self.remove(cx, info, reply),
+            Command::RemoveSubscriptionInfo(info) => self.remove_subscription(cx, info, reply),
+            Command::DestinationInfo(info) => self.destination(cx, info, reply),
+            Command::ConsumerControl(control) => self.consumer_control(cx, control),
             Command::FlushCommand(_) => self.flush(cx, reply),
-            Command::ConnectionInfo(info) => Err(self.connected_already(&info)),
+            Command::ConnectionInfo(info) => Err(self.connected_already(info)),
             other => self.command_of_stranger(cx, other, reply),
         }
     }

@@ -133,6 +133,10 @@ pub(crate) struct Queue {
     pub(crate) memory: usize,
     /// Sessions that wait for memory here.
     pub(crate) paused: Vec<SessionId>,
+    /// Messages that leave memory as soon as they are durable.
+    pub(crate) leaving: usize,
+    /// It is full, its producers waited long enough: what they send is refused until there is room.
+    pub(crate) refuses: bool,
     /// Browsers that wait for a message to be read.
     pub(crate) browsers: Vec<u32>,
     /// It gets from virtual topics only what one of its consumers wants.
@@ -172,6 +176,8 @@ impl Queue {
             groups: Groups::default(),
             memory: 0,
             paused: Vec::new(),
+            leaving: 0,
+            refuses: false,
             browsers: Vec::new(),
             fed_by_selectors: false,
             unfinished: false,

@@ -397,6 +397,14 @@ impl Broker {
     }
 }
 
+impl Branches {
+    /// What a session did for an active branch as this transaction, if it has ended that work.
+    pub(crate) fn ended_work(&mut self, worker: (SessionId, TransactionId)) -> Option<&mut Transaction> {
+        let mut ended = self.active.values_mut().flat_map(|branch| &mut branch.done);
+        ended.find(|(_, work)| work.worker == Some(worker)).map(|(_, work)| work)
+    }
+}
+
 impl ActiveBranch {
     fn is_working(&self, session: SessionId) -> bool {
         self.working.iter().any(|(worker, _)| *worker == session)

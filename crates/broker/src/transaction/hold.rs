@@ -3,11 +3,11 @@
 //! A settlement marks its deliveries as held, which opens the window for others.
 
 use crate::broker::{Broker, Step, refusal};
+use crate::counted::Fate;
 use crate::router::Route;
 use crate::settle::bounds;
 use crate::slab::Key;
 use crate::subscription::Status;
-use crate::written::Fate;
 use ferrymq_model::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX};
 use ferrymq_model::{
     Address, Deliveries, Message, ProducerId, Refusal, RefusalKind, SessionId, Settlement, SubscriptionId, Token,
@@ -31,6 +31,8 @@ pub(crate) struct Transaction {
     pub(crate) settlements: Vec<HeldSettlement>,
     /// Bytes of the messages that it sends.
     pub(crate) bytes: usize,
+    /// Why it must not be committed: something of it was refused, and nobody waited for the answer.
+    pub(crate) misses: Option<Refusal>,
 }
 
 /// A send that waits for the commit.
@@ -80,9 +82,9 @@ impl Transaction {
         Err(refusal(RefusalKind::LimitReached, text))
     }
 
-    /// Whether nothing was sent or settled.
+    /// Whether nothing was sent or settled, or was to be.
     pub(crate) fn is_empty(&self) -> bool {
-        self.sends.is_empty() && self.settlements.is_empty()
+        self.sends.is_empty() && self.settlements.is_empty() && self.misses.is_none()
     }
 }
 
@@ -99,8 +101,11 @@ impl Broker {
     ) {
         let message = self.signed(session, message);
         self.refresh_route(session, producer);
+        if let Err(refusal) = self.check_refusing(session, producer, &message) {
+            return self.refuse_held(session, transaction, confirm, refusal, step);
+        }
         match self.try_hold_send(session, producer, message, transaction, step) {
-            Err(refusal) => self.refuse(session, confirm, refusal, step),
+            Err(refusal) => self.refuse_held(session, transaction, confirm, refusal, step),
             Ok(held) => {
                 if let Held::Before(lsn) = held {
                     self.note_lsn(session, lsn);
@@ -162,7 +167,7 @@ impl Broker {
         step: &mut Step<'_>,
     ) {
         match self.try_hold_settle(session, subscription, deliveries, settlement, transaction) {
-            Err(refusal) => self.refuse(session, confirm, refusal, step),
+            Err(refusal) => self.refuse_held(session, transaction, confirm, refusal, step),
             Ok(index) => {
                 self.confirm(session, confirm, step);
                 self.go_on(index, step);
@@ -198,7 +203,7 @@ impl Broker {
             | Settlement::Poisoned(_) => {}
         }
         let number = self.holds + 1;
-        let mut held = self.decide_written(index, first, last, &settlement, |status| match status {
+        let mut held = self.decide_counted(index, first, last, &settlement, |status| match status {
             Status::Open | Status::Working => Some(Fate::Becomes(Status::Held(number))),
             Status::Held(_) | Status::Settled => None,
         });
@@ -223,6 +228,28 @@ impl Broker {
         let open = self.asking(session).transactions.get_mut(&transaction.0).expect("it was open a moment ago");
         open.settlements.push(HeldSettlement { number, subscription, first, last, settlement });
         Ok(index)
+    }
+
+    /// Refuses what a transaction was to hold. Who does not wait for the answer may have asked for the commit already: the
+    /// transaction must not happen without it.
+    fn refuse_held(
+        &mut self,
+        session: SessionId,
+        transaction: TransactionId,
+        confirm: Option<Token>,
+        refusal: Refusal,
+        step: &mut Step<'_>,
+    ) {
+        if confirm.is_none() {
+            let misses = match self.asking(session).transactions.get_mut(&transaction.0) {
+                Some(open) => Some(&mut open.misses),
+                None => self.branches.ended_work((session, transaction)).map(|work| &mut work.misses),
+            };
+            if let Some(misses) = misses {
+                misses.get_or_insert_with(|| refusal.clone());
+            }
+        }
+        self.refuse(session, confirm, refusal, step);
     }
 }
 

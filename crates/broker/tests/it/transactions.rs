@@ -80,6 +80,60 @@ fn a_commit_consumes_and_sends_at_once_or_not_at_all() {
     assert_eq!(t.counts("in"), "1/0/0/0");
 }
 
+/// A client that sends without waiting for the answer asks for the commit in the same breath: the session that hears of the
+/// refusal has passed the commit on already. So it is the broker that must not commit, and only what misses something.
+#[test]
+fn what_misses_something_that_nobody_waited_for_is_not_committed_and_nothing_else_is_touched() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
+    t.temporary(1, "temp-queue://one.1");
+    t.subscribe(0, 1, "q");
+    t.send(0, "q", "read");
+    t.events();
+    for transaction in [1, 2, 3] {
+        t.begin(0, transaction);
+        t.send_in(0, transaction, "out", &format!("of {transaction}"), Persistent);
+    }
+    t.disconnect(1);
+    t.send_in(0, 1, "temp-queue://one.1", "lost", NonPersistent);
+    t.settle_in(0, 9, Deliveries::One(DeliveryId(1)), Settlement::Consumed, Some(2), None);
+    // Of no transaction.
+    t.send(0, "temp-queue://one.1", "lost, too");
+    let gone = "Cannot publish to a deleted Destination: temp-queue://one.1";
+    let lines = [
+        format!("0 refused InvalidDestination: {gone}"),
+        "0 refused Unknown: subscription 9 is not known".to_owned(),
+        format!("0 refused InvalidDestination: {gone}"),
+    ];
+    assert_eq!(t.events(), lines.join("\n"));
+    for transaction in [1, 2, 3] {
+        t.commit(0, transaction, token(transaction));
+    }
+    t.flush();
+    let lines = [
+        format!("0 refused 1 InvalidDestination: something of the transaction was refused before: {gone}"),
+        "0 refused 2 Unknown: something of the transaction was refused before: subscription 9 is not known".to_owned(),
+        "0 confirmed 3".to_owned(),
+    ];
+    assert_eq!(t.events(), lines.join("\n"));
+    assert_eq!(t.bodies("out"), "of 3");
+}
+
+/// Who asks for an answer hears of the refusal, and decides.
+#[test]
+fn what_was_refused_to_somebody_who_waited_is_no_part_of_the_transaction() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.begin(0, 1);
+    t.send_in(0, 1, "out", "a", NonPersistent);
+    let message = t.message("temp-queue://gone", "b");
+    t.send_message(0, "temp-queue://gone", message, Some(1), token(2));
+    t.commit(0, 1, token(3));
+    let gone = "Cannot publish to a deleted Destination: temp-queue://gone";
+    assert_eq!(t.events(), format!("0 refused 2 InvalidDestination: {gone}\n0 confirmed 3"));
+}
+
 #[test]
 fn a_commit_survives_whole() {
     let mut t = Bench::new();

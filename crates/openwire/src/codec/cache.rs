@@ -89,6 +89,8 @@ pub(crate) struct EncodeCache {
     memo: Vec<Option<(ObjectId, i16)>>,
     /// The slot of null, which most fields of most commands are.
     null: Option<i16>,
+    /// How many entries were forgotten: until the next one every slot holds what it held. Count.
+    evictions: u64,
 }
 
 /// Type codes of cached objects have each a place of their own.
@@ -102,7 +104,7 @@ impl EncodeCache {
     pub(crate) fn new(size: u16) -> Self {
         let size = usize::from(size.min(CACHE_ENTRIES_MAX));
         let (index, oldest) = (HashMap::new(), VecDeque::new());
-        Self { size, index, oldest, next: 0, added: 0, memo: Vec::new(), null: None }
+        Self { size, index, oldest, next: 0, added: 0, memo: Vec::new(), null: None, evictions: 0 }
     }
 
     /// Before each frame: frees the oldest slots.
@@ -157,7 +159,17 @@ impl EncodeCache {
         self.added = 0;
     }
 
+    pub(crate) fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    /// Whether the frame at hand told the reader of new objects.
+    pub(crate) fn has_added(&self) -> bool {
+        self.added > 0
+    }
+
     fn forget(&mut self, object: &Option<ObjectId>) {
+        self.evictions += 1;
         let Some(id) = object else {
             self.null = None;
             return;

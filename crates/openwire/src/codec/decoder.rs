@@ -1,11 +1,14 @@
 //! Bytes to commands.
 
 use crate::codec::cache::DecodeCache;
+use crate::codec::message::{MESSAGE_FIRST, MESSAGE_LAST, Message};
+use crate::codec::message_ack::MessageAck;
+use crate::codec::message_body::MessageBody;
 use crate::codec::reader::{Encoding, Reader};
 use crate::codec::table::Structure;
 use crate::codec::wire_format_info::{MAGIC, WireFormatInfo};
 use crate::codec::{CodecError, CodecOptions, Command, SIZE_BYTES};
-use crate::limits::WIRE_FORMAT_INFO_BYTES_MAX;
+use crate::limits::{REUSED_BYTES_MAX, WIRE_FORMAT_INFO_BYTES_MAX};
 use bytes::{Buf, Bytes, BytesMut};
 
 /// The reading half of one connection.
@@ -17,6 +20,11 @@ pub struct Decoder {
     needed: usize,
     /// After an error nothing can be understood any more.
     poisoned: bool,
+    /// What the last frame took beside the body of its message. Bytes.
+    fields_len: usize,
+    /// The next message is read over this one, the next acknowledgement over that.
+    message: Option<Box<Message>>,
+    ack: Option<Box<MessageAck>>,
 }
 
 impl Decoder {
@@ -24,7 +32,7 @@ impl Decoder {
     #[must_use]
     pub fn new(options: CodecOptions) -> Self {
         let cache = options.cache.map(DecodeCache::new);
-        Self { options, cache, needed: 1, poisoned: false }
+        Self { options, cache, needed: 1, poisoned: false, fields_len: 0, message: None, ack: None }
     }
 
     /// What was agreed.
@@ -51,6 +59,20 @@ impl Decoder {
         result
     }
 
+    /// Takes a command back that nobody needs any more: the next of its type is read over it, and makes only what is
+    /// different. What is large is not kept, and nothing that pins a frame.
+    pub fn reuse(&mut self, command: Command) {
+        match command {
+            Command::Message(mut message) if self.fields_len <= REUSED_BYTES_MAX => {
+                message.fields.body = MessageBody::default();
+                message.fields.data_structure = None;
+                self.message = Some(message);
+            }
+            Command::MessageAck(ack) if self.fields_len <= REUSED_BYTES_MAX => self.ack = Some(ack),
+            _ => {}
+        }
+    }
+
     fn decode_sized(&mut self, input: &mut BytesMut) -> Result<Option<Command>, CodecError> {
         let Some(head) = input.first_chunk::<SIZE_BYTES>() else { return Ok(None) };
         let announced = i32::from_be_bytes(*head);
@@ -68,6 +90,8 @@ impl Decoder {
         input.advance(SIZE_BYTES);
         let frame = input.split_to(size).freeze();
         let (command, end) = self.read(&frame)?;
+        let body_len = if let Command::Message(message) = &command { message.fields.body.bytes().len() } else { 0 };
+        self.fields_len = frame.len().saturating_sub(body_len);
         if end < frame.len() {
             return Err(CodecError::TrailingBytes(frame.len() - end));
         }
@@ -112,8 +136,21 @@ impl Decoder {
             return read_wire_format_info(frame);
         }
         let mut reader = Reader::open(frame, 1, self.options.encoding(), self.cache.as_mut())?;
-        let command = Command::read(type_code, &mut reader)?;
-        Ok((command, reader.position()))
+        let read = match type_code {
+            MESSAGE_FIRST..=MESSAGE_LAST => {
+                let mut message = self.message.take().unwrap_or_default();
+                message.read_over(type_code, &mut reader).map(|()| Command::Message(message))
+            }
+            MessageAck::TYPE_CODE => {
+                let mut ack = self.ack.take().unwrap_or_default();
+                ack.read_over(type_code, &mut reader).map(|()| Command::MessageAck(ack))
+            }
+            _ => Command::read(type_code, &mut reader),
+        };
+        match read {
+            Ok(command) => Ok((command, reader.position())),
+            Err(failed) => Err(reader.why(failed)),
+        }
     }
 }
 
@@ -129,6 +166,7 @@ fn read_wire_format_info(frame: &Bytes) -> Result<(Command, usize), CodecError> 
         return Err(CodecError::Magic);
     }
     let mut reader = Reader::open(frame, 1, Encoding { version: 1, tight: false, stack_trace: false }, None)?;
-    let info = WireFormatInfo::read(WireFormatInfo::TYPE_CODE, &mut reader)?;
+    let read = WireFormatInfo::read(WireFormatInfo::TYPE_CODE, &mut reader);
+    let info = read.map_err(|failed| reader.why(failed))?;
     Ok((info.into(), reader.position()))
 }

@@ -4,6 +4,7 @@ use crate::codec::bits::BitWriter;
 use crate::codec::cache::EncodeCache;
 use crate::codec::reader::Encoding;
 use crate::codec::table::Structure;
+use crate::codec::template::{Again, BodyParts, Numbers, Places, Template};
 use crate::codec::writer::{Aside, Writer};
 use crate::codec::{CodecError, CodecOptions, Command, SIZE_BYTES};
 use crate::limits::SCRATCH_KEEP_BYTES;
@@ -22,6 +23,8 @@ pub struct Encoder {
     aside: Option<Aside>,
     /// Type code and boolean stream of the frame at hand.
     head: Vec<u8>,
+    /// Where in its data the fields are that a template changes.
+    places: Places,
 }
 
 impl Encoder {
@@ -29,7 +32,15 @@ impl Encoder {
     #[must_use]
     pub fn new(options: CodecOptions) -> Self {
         let cache = options.cache.map(EncodeCache::new);
-        Self { options, cache, data: Vec::new(), bits: BitWriter::default(), aside: None, head: Vec::new() }
+        Self {
+            options,
+            cache,
+            data: Vec::new(),
+            bits: BitWriter::default(),
+            aside: None,
+            head: Vec::new(),
+            places: Places::default(),
+        }
     }
 
     /// What was agreed.
@@ -76,6 +87,58 @@ impl Encoder {
         Ok(())
     }
 
+    /// As [`Self::put`] with what `template` holds, and these numbers and this body.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    #[inline]
+    pub(crate) fn put_again(
+        &mut self,
+        template: &mut Template,
+        numbers: &Numbers,
+        body: &BodyParts<'_>,
+        out: &mut Outbox,
+    ) -> Result<Again, CodecError> {
+        if let Some(cache) = &mut self.cache {
+            cache.begin_frame();
+            if cache.evictions() != template.evictions {
+                return Ok(Again::Stale);
+            }
+        }
+        template.put(numbers, body, self.options.max_frame, out)
+    }
+
+    /// As [`Self::put`]; `command` has these numbers, and empty content and properties where `body` has any. What of the
+    /// frame can be used again, unless it is large or told the reader of new objects.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub(crate) fn put_first(
+        &mut self,
+        command: &Command,
+        numbers: &Numbers,
+        body: &BodyParts<'_>,
+        out: &mut Outbox,
+    ) -> Result<Option<Template>, CodecError> {
+        self.places = Places::default();
+        let frame = self.frame(command)?;
+        let (octets, size_bytes) = (frame.to_vec(), frame.size().len());
+        let data_at = size_bytes + self.head.len();
+        let mut template =
+            Template::new(octets, (size_bytes, data_at), &self.places, numbers, body, self.options.tight);
+        if let Err(error) = template.put(numbers, body, self.options.max_frame, out) {
+            self.cache.iter_mut().for_each(EncodeCache::abandon_frame);
+            return Err(error);
+        }
+        if let Some(cache) = &self.cache {
+            template.evictions = cache.evictions();
+            if cache.has_added() {
+                return Ok(None);
+            }
+        }
+        Ok(template.is_small().then_some(template))
+    }
+
     /// Writes the command and puts the frame's head together.
     fn frame(&mut self, command: &Command) -> Result<Frame<'_>, CodecError> {
         let tight = self.options.tight && !matches!(command, Command::WireFormatInfo(_));
@@ -115,7 +178,14 @@ impl Encoder {
             Command::WireFormatInfo(_) => (Encoding { version: 1, tight: false, stack_trace: false }, None),
             _ => (self.options.encoding(), self.cache.as_mut()),
         };
-        command.write(&mut Writer::new(encoding, &mut self.data, &mut self.bits, cache, &mut self.aside))
+        command.write(&mut Writer::new(
+            encoding,
+            &mut self.data,
+            &mut self.bits,
+            cache,
+            &mut self.aside,
+            &mut self.places,
+        ))
     }
 
     /// Type code and boolean stream, which stand in front of the data; the size of all.
@@ -155,6 +225,12 @@ impl<'e> Frame<'e> {
 
     fn head(&self) -> &'e [u8] {
         self.head
+    }
+
+    /// All of it, of a frame that keeps nothing aside.
+    fn to_vec(&self) -> Vec<u8> {
+        debug_assert!(self.aside.is_none(), "large octets were not expected");
+        [self.size(), self.head, self.data].concat()
     }
 
     /// What comes before the octets that were not copied, these, and what comes after them.

@@ -4,8 +4,9 @@ use crate::codec::CodecError;
 use crate::codec::command::Command;
 use crate::codec::destination::Destination;
 use crate::codec::ids::{BrokerId, ConsumerId, MessageId, ProducerId};
-use crate::codec::reader::Reader;
-use crate::codec::table::{Array, Body, Boolean, Byte, Cached, Int, Long, Nested, Structure, Text, fields};
+use crate::codec::reader::{Read, Reader};
+use crate::codec::table::{Array, Body, Boolean, Byte, Cached, Int, Nested, Structure, Text, fields};
+use crate::codec::template::{ARRIVAL, BROKER_IN_TIME, BROKER_OUT_TIME, EXPIRATION, TIMESTAMP, Varying};
 use crate::codec::transaction::TransactionId;
 use crate::codec::writer::Writer;
 
@@ -37,13 +38,13 @@ fields! {
         /// `JMSDeliveryMode`.
         persistent: Boolean;
         /// `JMSExpiration`, 0: never. Milliseconds since 1970.
-        expiration: Long;
+        expiration: Varying<EXPIRATION>;
         /// `JMSPriority`.
         priority: Byte;
         /// `JMSReplyTo`.
         reply_to: Nested<Destination>;
         /// `JMSTimestamp`. Milliseconds since 1970.
-        timestamp: Long;
+        timestamp: Varying<TIMESTAMP>;
         /// `JMSType`.
         jms_type: Text;
         /// Content and properties: two fields on the wire, one after the other.
@@ -59,7 +60,7 @@ fields! {
         /// Brokers that it came through.
         broker_path: Array<BrokerId>;
         /// When the broker received it. Milliseconds since 1970.
-        arrival: Long;
+        arrival: Varying<ARRIVAL>;
         /// `JMSXUserID`.
         user_id: Text;
         /// A bridge to another JMS broker received it.
@@ -69,9 +70,9 @@ fields! {
         /// Brokers that it was replicated to.
         cluster: Array<BrokerId>, since 3;
         /// When it came in. Milliseconds since 1970.
-        broker_in_time: Long, since 3;
+        broker_in_time: Varying<BROKER_IN_TIME>, since 3;
         /// When it went out. Milliseconds since 1970.
-        broker_out_time: Long, since 3;
+        broker_out_time: Varying<BROKER_OUT_TIME>, since 3;
         /// `JMSXGroupFirstForConsumer`.
         jmsx_group_first_for_consumer: Boolean, since 10;
     }
@@ -89,6 +90,10 @@ fields! {
     }
 }
 
+/// The first type code of messages.
+pub(crate) const MESSAGE_FIRST: u8 = 23;
+/// The last one.
+pub(crate) const MESSAGE_LAST: u8 = 29;
 /// The version that brought blob messages.
 const BLOB_SINCE: u8 = 3;
 
@@ -136,13 +141,18 @@ impl Structure for Message {
         }
     }
 
-    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+    fn read(code: u8, reader: &mut Reader<'_>) -> Read<Self> {
         Self::read_boxed(code, reader).map(|message| *message)
     }
 
-    fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Result<Box<Self>, CodecError> {
+    fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Read<Box<Self>> {
         let mut message = Box::<Self>::default();
-        message.kind = match code {
+        message.read_over(code, reader)?;
+        Ok(message)
+    }
+
+    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Read<()> {
+        self.kind = match code {
             23 => MessageKind::Plain,
             24 => MessageKind::Bytes,
             25 => MessageKind::Map,
@@ -150,14 +160,14 @@ impl Structure for Message {
             27 => MessageKind::Stream,
             28 => MessageKind::Text,
             29 if reader.version() >= BLOB_SINCE => MessageKind::Blob(Box::default()),
-            29 => return Err(CodecError::UnknownType(code)),
-            _ => return Err(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
+            29 => return reader.fail(CodecError::UnknownType(code)),
+            _ => return reader.fail(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
         };
-        message.fields.read_into(reader)?;
-        if let MessageKind::Blob(blob) = &mut message.kind {
+        self.fields.read_into(reader)?;
+        if let MessageKind::Blob(blob) = &mut self.kind {
             blob.read_into(reader)?;
         }
-        Ok(message)
+        Ok(())
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {

@@ -10,7 +10,7 @@
 //! what a dialect keeps beside its content.
 
 use crate::codec::CodecError;
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
 use crate::codec::writer::Writer;
 use bytes::{Bytes, BytesMut};
 use std::fmt;
@@ -111,12 +111,10 @@ impl MessageBody {
     }
 
     fn content_range(&self) -> Option<Range<usize>> {
-        let length = i32::from_be_bytes(*self.bytes[..self.properties_at].first_chunk()?);
-        let end = LENGTH_BYTES.checked_add(usize::try_from(length).ok()?)?;
-        (end <= self.properties_at).then_some(LENGTH_BYTES..end)
+        content_range(&self.bytes, self.properties_at)
     }
 
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Read<Self> {
         let content = reader.optional_range()?;
         let properties = reader.optional_range()?;
         Ok(match (content, properties) {
@@ -135,9 +133,18 @@ impl MessageBody {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {
+        writer.note_body();
         writer.large_octets(self.content(), || self.content_bytes())?;
         writer.optional_octets(self.properties())
     }
+}
+
+/// Where in `bytes`, whose properties start at `properties_at`, the content is.
+#[inline]
+pub(crate) fn content_range(bytes: &[u8], properties_at: usize) -> Option<Range<usize>> {
+    let length = i32::from_be_bytes(*bytes[..properties_at].first_chunk()?);
+    let end = LENGTH_BYTES.checked_add(usize::try_from(length).ok()?)?;
+    (end <= properties_at).then_some(LENGTH_BYTES..end)
 }
 
 impl PartialEq for MessageBody {

@@ -6,6 +6,7 @@ use crate::codec::cache::EncodeCache;
 use crate::codec::ids::Cacheable;
 use crate::codec::reader::{Encoding, may_embed_a_form};
 use crate::codec::table::Structure;
+use crate::codec::template::{Places, tight_len};
 use crate::codec::text::Form;
 use crate::limits::ARRAY_ELEMENTS_MAX;
 use bytes::Bytes;
@@ -33,6 +34,8 @@ pub(crate) struct Writer<'a> {
     cache: Option<&'a mut EncodeCache>,
     /// One octet string of a frame may be kept aside.
     aside: &'a mut Option<Aside>,
+    /// Where the fields are that a template changes.
+    places: &'a mut Places,
 }
 
 impl<'a> Writer<'a> {
@@ -42,9 +45,10 @@ impl<'a> Writer<'a> {
         bits: &'a mut BitWriter,
         cache: Option<&'a mut EncodeCache>,
         aside: &'a mut Option<Aside>,
+        places: &'a mut Places,
     ) -> Self {
         let bits = encoding.tight.then_some(bits);
-        Self { data, bits, version: encoding.version, stack_trace: encoding.stack_trace, cache, aside }
+        Self { data, bits, version: encoding.version, stack_trace: encoding.stack_trace, cache, aside, places }
     }
 
     #[inline]
@@ -90,15 +94,24 @@ impl<'a> Writer<'a> {
             return self.octets(&value.to_be_bytes());
         }
         let octets = value.to_be_bytes();
-        let (first, second, len) = match u64::from_be_bytes(octets) {
-            0 => (false, false, 0),
-            1..=0xFFFF => (false, true, 2),
-            0x1_0000..=0xFFFF_FFFF => (true, false, 4),
-            _ => (true, true, 8),
-        };
-        self.boolean(first);
-        self.boolean(second);
+        let len = tight_len(value);
+        self.boolean(len >= 4);
+        self.boolean(len == 2 || len == 8);
         self.octets(&octets[octets.len() - len..]);
+    }
+
+    /// As [`Self::long`]; it is the number `which` of a template.
+    #[inline]
+    pub(crate) fn varying(&mut self, which: usize, value: i64) {
+        let at = self.data.len();
+        self.long(value);
+        self.places.note_number(which, at, self.data.len() - at);
+    }
+
+    /// The body of a message comes next.
+    #[inline]
+    pub(crate) fn note_body(&mut self) {
+        self.places.note_body(self.data.len());
     }
 
     pub(crate) fn count(&mut self, count: usize) -> Result<(), CodecError> {

@@ -2,14 +2,19 @@
 
 use super::advisory;
 use super::destination::{is_kind, wire_destination};
-use super::dialect::{OpenWireDialect, body_of};
+use super::dialect::{Kind, OpenWireDialect, body_of};
 use super::ids::{WireProducer, WireProducers, wire_transaction};
 use super::neutral::{marshal_properties, properties_of, to_wire};
+use super::repeats::{Repeatable, Templates};
 use crate::codec::destination::Destination as WireDestination;
 use crate::codec::ids::ConsumerId;
 use crate::codec::message::{Message as WireMessage, MessageFields, MessageKind};
 use crate::codec::message_body::MessageBody;
 use crate::codec::message_dispatch::MessageDispatch;
+use crate::codec::template::{
+    ARRIVAL, Again, BROKER_IN_TIME, BROKER_OUT_TIME, BROKER_SEQUENCE, BodyParts, EXPIRATION, Numbers,
+    PRODUCER_SEQUENCE, TIMESTAMP, Template,
+};
 use crate::codec::{CodecError, Command, Encoder};
 use ferrymq_model::advisory::ADVISORY_TYPE;
 use ferrymq_model::event::Delivery;
@@ -57,16 +62,17 @@ pub struct Outgoing {
     producers: WireProducers,
     /// The last dispatch without its content, to be filled again: most of the next one is the same.
     last: Option<Box<MessageDispatch>>,
+    templates: Templates,
 }
 
 impl Outgoing {
     /// For a new connection.
     #[must_use]
     pub fn new(broker: BrokerFacts) -> Self {
-        Self { broker, producers: WireProducers::default(), last: None }
+        Self { broker, producers: WireProducers::default(), last: None, templates: Templates::default() }
     }
 
-    /// Writes the dispatch of a message to a consumer.
+    /// Writes the dispatch of a message to a consumer. The encoder is the connection's, the same each time.
     ///
     /// # Errors
     /// See [`Undeliverable`].
@@ -78,10 +84,47 @@ impl Outgoing {
         now: WallTime,
         out: &mut Outbox,
     ) -> Result<(), Undeliverable> {
+        let message = &*delivery.message;
+        let body = BodyParts::new(&message.bytes, message.body_at as usize);
+        let (has_content, has_properties) = (body.has_content(), body.has_properties());
+        let Some(dispatch) = Repeatable::new(delivery, consumer, has_content, has_properties) else {
+            return self.put_once(encoder, delivery, consumer, None, now, out).map(drop);
+        };
+        let numbers = numbers(delivery, now);
+        if let Some(template) = self.templates.find(dispatch)
+            && encoder.put_again(template, &numbers, &body, out).map_err(Undeliverable::Codec)? == Again::Written
+        {
+            return Ok(());
+        }
+        let template = self.put_once(encoder, delivery, consumer, Some((&numbers, &body)), now, out)?;
+        self.templates.keep(dispatch, template);
+        Ok(())
+    }
+
+    /// Writes a dispatch field by field; what can be used again of it, where `parts` say what changes.
+    fn put_once(
+        &mut self,
+        encoder: &mut Encoder,
+        delivery: &Delivery,
+        consumer: &ConsumerId,
+        parts: Option<(&Numbers, &BodyParts<'_>)>,
+        now: WallTime,
+        out: &mut Outbox,
+    ) -> Result<Option<Template>, Undeliverable> {
         let mut dispatch = self.last.take().unwrap_or_default();
         self.fill(delivery, consumer, now, &mut dispatch)?;
+        let repeated = parts.filter(|_| is_repeatable(&delivery.message, &dispatch));
+        if let (Some((_, body)), Some(message)) = (repeated, &mut dispatch.message) {
+            let empty = &[][..];
+            message.fields.body =
+                MessageBody::of(body.has_content().then_some(empty), body.has_properties().then_some(empty));
+        }
         let command = Command::MessageDispatch(dispatch);
-        let result = encoder.put(&command, out).map_err(Undeliverable::Codec);
+        let result = match repeated {
+            Some((numbers, body)) => encoder.put_first(&command, numbers, body, out),
+            None => encoder.put(&command, out).map(|()| None),
+        };
+        let result = result.map_err(Undeliverable::Codec);
         if let Command::MessageDispatch(mut dispatch) = command {
             if let Some(message) = &mut dispatch.message {
                 // Nothing large is kept for the next time.
@@ -270,6 +313,28 @@ fn shown(
         own.retain(|(name, _)| !schedule::is_hidden(message, name));
     }
     marshal_properties(own, added)
+}
+
+/// Whether what the consumer gets is the body that the message keeps, under an id that is no text.
+fn is_repeatable(message: &Message, dispatch: &MessageDispatch) -> bool {
+    let as_it_came =
+        OpenWireDialect::with_code(message.dialect.code()).is_some_and(|dialect| dialect.kind != Kind::Blob);
+    let id = dispatch.message.as_ref().and_then(|message| message.fields.message_id.as_ref());
+    as_it_came && id.is_some_and(|id| id.text_view.is_none())
+}
+
+/// What changes from one dispatch to the next, as `Outgoing::fill` says it.
+#[inline]
+fn numbers(delivery: &Delivery, now: WallTime) -> Numbers {
+    let header = &delivery.message.header;
+    let mut numbers = [0; _];
+    numbers[PRODUCER_SEQUENCE] = header.id.sequence.cast_signed();
+    numbers[BROKER_SEQUENCE] = delivery.delivery.0.cast_signed();
+    numbers[EXPIRATION] = header.expiration.map_or(0, milliseconds);
+    let timestamp = milliseconds(header.timestamp);
+    (numbers[TIMESTAMP], numbers[ARRIVAL], numbers[BROKER_IN_TIME]) = (timestamp, timestamp, timestamp);
+    numbers[BROKER_OUT_TIME] = milliseconds(now);
+    numbers
 }
 
 fn milliseconds(time: WallTime) -> i64 {

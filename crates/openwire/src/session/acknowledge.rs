@@ -6,7 +6,7 @@ use super::error::PeerError;
 use super::{Context, Done, State};
 use crate::codec::ids::MessageId;
 use crate::codec::message_ack::MessageAck;
-use ferrymq_model::{Deliveries, Request, Settlement, TransactionId};
+use ferrymq_model::{Deliveries, DeliveryId, Request, Settlement, SubscriptionId, TransactionId};
 use std::sync::Arc;
 
 /// `ackType`.
@@ -79,14 +79,69 @@ impl State {
             }
             return Ok(Done::Now);
         };
+        if kind == AckType::Poison
+            && is_suppressed_duplicate(ack)
+            && self.transactions.is_any_open()
+            && !consumer.acknowledges_alone
+        {
+            return Ok(Done::Now);
+        }
+        consumer.acknowledges_alone |= kind.is_consumption() && transaction.is_none();
         let Some((deliveries, settlement, transaction)) = settle(consumer, ack, kind, transaction)? else {
             return Ok(Done::Now);
         };
-        let subscription = consumer.id;
+        let (subscription, key) = (consumer.id, consumer.key);
+        if let Some(transaction) = transaction.filter(|_| kind.is_consumption()) {
+            self.restored.acknowledged(transaction, key);
+        }
+        let is_alone = reply.is_some() || transaction.is_some() || settlement != Settlement::Consumed;
+        if !is_alone && extend(cx.requests, subscription, deliveries) {
+            return Ok(Done::Later);
+        }
         let confirm = self.confirm_if_asked(reply)?;
         cx.requests.push(Request::Settle { subscription, deliveries, settlement, transaction, confirm });
         Ok(Done::Later)
     }
+}
+
+/// Adds what was consumed to the last request, if that settles what comes just before: a client that acknowledges each
+/// message by itself costs the broker one settlement for all that were read at once.
+#[inline]
+fn extend(requests: &mut [Request], subscription: SubscriptionId, more: Deliveries) -> bool {
+    let Some(Request::Settle {
+        subscription: of,
+        deliveries,
+        settlement: Settlement::Consumed,
+        transaction: None,
+        confirm: None,
+    }) = requests.last_mut()
+    else {
+        return false;
+    };
+    if *of != subscription {
+        return false;
+    }
+    let joined = match (*deliveries, more) {
+        (Deliveries::Through(_), Deliveries::Through(last)) => Deliveries::Through(last),
+        (Deliveries::One(first) | Deliveries::Range(first, _), Deliveries::One(next) | Deliveries::Range(next, _))
+            if follows(*deliveries, next) =>
+        {
+            Deliveries::Range(first, last_of(more))
+        }
+        (Deliveries::One(_) | Deliveries::Through(_) | Deliveries::Range(..), _) => return false,
+    };
+    *deliveries = joined;
+    true
+}
+
+fn last_of(deliveries: Deliveries) -> DeliveryId {
+    match deliveries {
+        Deliveries::One(last) | Deliveries::Through(last) | Deliveries::Range(_, last) => last,
+    }
+}
+
+fn follows(deliveries: Deliveries, next: DeliveryId) -> bool {
+    last_of(deliveries).0.checked_add(1) == Some(next.0)
 }
 
 type Settling = Option<(Deliveries, Settlement, Option<TransactionId>)>;
@@ -159,6 +214,15 @@ fn settle(
         Some(transaction) => list.hold(first_at, last_at, transaction),
     };
     Ok(deliveries.map(|deliveries| (deliveries, settlement, transaction)))
+}
+
+/// After a failure Java's client refuses as poisoned what it has already: the application got it on the connection that
+/// failed, too late for the client to expect it again. In a transaction the client acknowledges it at the commit, as what
+/// was delivered again; buried, it would be missing there. So it stays delivered. Outside of transactions the application
+/// may be done with it or not, and nothing more is heard of it: it becomes a dead letter, as in Classic.
+fn is_suppressed_duplicate(ack: &MessageAck) -> bool {
+    let cause = ack.poison_cause.as_ref().and_then(|cause| cause.message.as_deref());
+    cause.is_some_and(|text| text.starts_with("Suppressing duplicate delivery on connection"))
 }
 
 /// Why a message can never be consumed: what Java's exceptions say of themselves.

@@ -135,11 +135,10 @@ impl State {
                 self.producers.forget_route(route, cx.requests);
                 PeerError::refused(refusal)
             }
-            Purpose::Paced { route, transaction, .. } => {
+            Purpose::Paced { route, session, value, size } => {
                 self.producers.forget_route(route, cx.requests);
-                if let Some(transaction) = transaction {
-                    self.transactions.doom_numbered(transaction, &refusal.text);
-                }
+                // It is under way no more: its producer would wait for it for ever.
+                self.put_producer_ack(cx, (session, value), size);
                 PeerError::refused(refusal)
             }
             Purpose::Subscribe(subscription) => self.subscribe_refused(subscription, refusal),
@@ -194,9 +193,8 @@ impl State {
         Closing::PeerError(refusal.text.clone())
     }
 
-    /// Something failed that nobody waits for: it may have been any route, and any open transaction may miss something.
+    /// Something failed that nobody waits for: it may have been any route.
     fn refused_unasked(&mut self, cx: &mut Context<'_>, refusal: &Refusal) {
-        self.transactions.doom_all(&refusal.text);
         if matches!(refusal.kind, RefusalKind::InvalidDestination | RefusalKind::Denied) {
             self.producers.forget_routes(cx.requests);
         }

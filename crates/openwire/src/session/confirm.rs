@@ -29,8 +29,6 @@ pub(super) enum Purpose {
         value: i64,
         /// What it counts. Bytes.
         size: i32,
-        /// Which misses it if it is refused.
-        transaction: Option<TransactionId>,
     },
     /// ConsumerInfo.
     Subscribe(SubscriptionId),

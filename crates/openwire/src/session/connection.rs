@@ -74,6 +74,9 @@ impl State {
         });
         self.client = Some(client);
         self.phase = Phase::Connecting;
+        if info.failover_reconnect {
+            self.restored.begin();
+        }
         Ok(Done::Later)
     }
 

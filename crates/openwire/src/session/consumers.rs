@@ -39,6 +39,8 @@ pub(super) struct List {
     unsettled: VecDeque<Unsettled>,
     /// How many of them a transaction holds.
     held: usize,
+    /// A producer's text and id that were compared before: mostly the next message is of the same.
+    compared: Option<(Arc<str>, WireProducerId)>,
 }
 
 /// By count.
@@ -78,6 +80,8 @@ pub(super) struct Consumer {
     pulls: u64,
     /// Something was delivered to it.
     pub(super) has_delivered: bool,
+    /// It acknowledged something outside of transactions.
+    pub(super) acknowledges_alone: bool,
     /// The broker ended it; the client was told and has not answered.
     pub(super) is_ended: bool,
     /// While what was written is settled: up to here.
@@ -104,6 +108,7 @@ impl Consumer {
             pull: None,
             pulls: 0,
             has_delivered: false,
+            acknowledges_alone: false,
             is_ended: false,
             written_through: None,
         }
@@ -157,27 +162,31 @@ impl Consumer {
 impl List {
     /// Where a message is, looked for first where it probably is, then where its `brokerSequenceId`, which clients give
     /// back, says. Only what has neither is searched for, among no more than the consumer's unsettled deliveries.
-    pub(super) fn position(&self, id: &WireMessageId, probably: usize) -> Option<usize> {
-        let is_it = |unsettled: &Unsettled| {
+    pub(super) fn position(&mut self, id: &WireMessageId, probably: usize) -> Option<usize> {
+        let Self { unsettled, compared, .. } = self;
+        let producer = id.producer_id.as_ref()?;
+        let mut is_it = |unsettled: &Unsettled| {
             id.producer_sequence_id.cast_unsigned() == unsettled.sequence
-                && id.producer_id.as_ref().is_some_and(|producer| is_producer(&unsettled.producer, producer))
+                && is_same_producer(&unsettled.producer, producer, compared)
         };
-        if self.unsettled.get(probably).is_some_and(is_it) {
+        if unsettled.get(probably).is_some_and(&mut is_it) {
             return Some(probably);
         }
         let delivery = id.broker_sequence_id.cast_unsigned() >> CONSUMER_BITS;
-        if let Ok(at) = self.unsettled.binary_search_by_key(&delivery, |unsettled| unsettled.delivery.0)
-            && is_it(&self.unsettled[at])
+        if let Ok(at) = unsettled.binary_search_by_key(&delivery, |unsettled| unsettled.delivery.0)
+            && is_it(&unsettled[at])
         {
             return Some(at);
         }
-        self.unsettled.iter().position(is_it)
+        unsettled.iter().position(is_it)
     }
 
     /// Takes `first..=last` out. What to settle; `None`: a transaction holds them all.
     pub(super) fn settle(&mut self, first: usize, last: usize) -> Option<Deliveries> {
         let deliveries = self.deliveries(first, last)?;
-        if self.held == 0 {
+        if self.held == 0 && last == 0 {
+            self.unsettled.pop_front();
+        } else if self.held == 0 {
             self.unsettled.drain(first..=last);
         } else {
             let mut kept: VecDeque<Unsettled> = self.unsettled.split_off(first);
@@ -201,9 +210,13 @@ impl List {
 
     /// Those of `first..=last` that no transaction holds, at least from the first to the last of them.
     pub(super) fn deliveries(&self, first: usize, last: usize) -> Option<Deliveries> {
-        let mut free = self.unsettled.range(first..=last).filter(|unsettled| unsettled.held_by.is_none());
-        let from = free.next()?.delivery;
-        let to = free.next_back().map_or(from, |unsettled| unsettled.delivery);
+        let (from, to) = if self.held == 0 {
+            (self.unsettled.get(first)?.delivery, self.unsettled.get(last)?.delivery)
+        } else {
+            let mut free = self.unsettled.range(first..=last).filter(|unsettled| unsettled.held_by.is_none());
+            let from = free.next()?.delivery;
+            (from, free.next_back().map_or(from, |unsettled| unsettled.delivery))
+        };
         Some(if from == to { Deliveries::One(from) } else { Deliveries::Range(from, to) })
     }
 
@@ -273,6 +286,26 @@ impl Count {
     }
 }
 
+/// As [`is_producer`], which is not asked again for what was `compared` last.
+#[inline]
+fn is_same_producer(
+    text: &Arc<str>,
+    producer: &WireProducerId,
+    compared: &mut Option<(Arc<str>, WireProducerId)>,
+) -> bool {
+    if let Some((known, id)) = compared
+        && Arc::ptr_eq(known, text)
+        && id == producer
+    {
+        return true;
+    }
+    let is_same = is_producer(text, producer);
+    if is_same {
+        *compared = Some((Arc::clone(text), producer.clone()));
+    }
+    is_same
+}
+
 /// Whether `text` is the id `producer`, or the text of a message that came by another protocol and has this id for it.
 fn is_producer(text: &str, producer: &WireProducerId) -> bool {
     let Some(rest) = text.strip_prefix(&*producer.connection_id) else {
@@ -300,6 +333,8 @@ struct Unwritten {
 pub(super) struct Consumers {
     list: Vec<Consumer>,
     by_key: HashMap<Key, SubscriptionId>,
+    /// The place in `list` of the one that was found last: mostly it is the next one, too.
+    found: usize,
     next: u32,
     unwritten: VecDeque<Unwritten>,
     /// Pulls that end.
@@ -332,9 +367,13 @@ impl Consumers {
         self.by_key.contains_key(&key)
     }
 
+    #[inline]
     pub(super) fn find(&mut self, key: Key) -> Option<&mut Consumer> {
-        let id = *self.by_key.get(&key)?;
-        self.get(id)
+        if self.list.get(self.found).is_none_or(|consumer| consumer.key != key) {
+            let id = *self.by_key.get(&key)?;
+            self.found = self.list.binary_search_by_key(&id, |consumer| consumer.id).ok()?;
+        }
+        self.list.get_mut(self.found)
     }
 
     /// The consumers of a session.

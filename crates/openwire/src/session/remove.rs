@@ -106,6 +106,7 @@ impl State {
         }
         self.end_session(cx, id.value, seen)?;
         self.sessions.remove(&id.value);
+        self.restored.remove_session(id.value);
         self.flush(cx, reply)
     }
 

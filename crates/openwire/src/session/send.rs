@@ -8,7 +8,7 @@ use crate::codec::destination::Destination as WireDestination;
 use crate::codec::message::{Message, MessageFields};
 use crate::codec::producer::ProducerInfo;
 use crate::mapping::{self, Arrival};
-use ferrymq_model::{Destination, ProducerId, Request, Token};
+use ferrymq_model::{Destination, ProducerId, Request};
 use std::sync::Arc;
 
 /// What a client's window counts for a message beside content and properties. Bytes; the same number as in the client.
@@ -102,10 +102,10 @@ impl State {
     pub(super) fn send(
         &mut self,
         cx: &mut Context<'_>,
-        mut message: Box<Message>,
+        message: &mut Message,
         reply: Reply,
     ) -> Result<Done, PeerError> {
-        let result = self.try_send(cx, &mut message, reply);
+        let result = self.try_send(cx, message, reply);
         if let (Err(error), Some(id), None) = (&result, &message.fields.transaction_id, reply) {
             // The client believes that it is part of its transaction: that must not be committed without it.
             self.transactions.doom(id, &error.text);
@@ -119,17 +119,24 @@ impl State {
             None => None,
             Some(id) => Some(self.transactions.of(id)?),
         };
+        self.restored.sent(transaction, key.0);
         let size = if is_paced && reply.is_none() { counted_size(&message.fields) } else { 0 };
         let arrival = Arrival { destination: &leaf, user: None };
         let message = Arc::new(mapping::incoming(message, arrival, &mut self.names)?);
-        let confirm: Option<Token> = if reply.is_some() {
-            Some(self.confirm(reply, Purpose::Send(producer))?)
+        let purpose = if reply.is_some() {
+            Some(Purpose::Send(producer))
         } else if is_paced {
-            let purpose = Purpose::Paced { route: producer, session: key.0, value: key.1, size, transaction };
-            Some(self.confirm(None, purpose)?)
+            Some(Purpose::Paced { route: producer, session: key.0, value: key.1, size })
         } else {
             None
         };
+        let confirm = purpose.map(|purpose| self.confirm(reply, purpose)).transpose()?;
+        if let (Some(confirm), Some(_), None) = (confirm, transaction, reply) {
+            // The pace waits for it, the client does not: its transaction must not be committed without it.
+            cx.requests.push(Request::Send { producer, message, transaction, confirm: None });
+            cx.requests.push(Request::Confirm { confirm });
+            return Ok(Done::Later);
+        }
         cx.requests.push(Request::Send { producer, message, transaction, confirm });
         Ok(Done::Later)
     }

@@ -15,7 +15,7 @@ impl State {
     pub(super) fn subscribe(
         &mut self,
         cx: &mut Context<'_>,
-        info: ConsumerInfo,
+        info: Box<ConsumerInfo>,
         reply: Reply,
     ) -> Result<Done, PeerError> {
         let id = info.consumer_id.as_ref().ok_or_else(|| PeerError::missing("ConsumerInfo", "a consumer id"))?;
@@ -50,6 +50,9 @@ impl State {
             | SubscribeMode::Shared(_)
             | SubscribeMode::SharedDurable(_) => None,
         };
+        if !is_counted && mode != SubscribeMode::Browse {
+            self.restored.subscribed((id.session_id, id.value));
+        }
         let prefetch = u32::try_from(info.prefetch_size).unwrap_or(0);
         let subscription = self.consumers.next_id();
         // Asked for in any case: a refused consumer is forgotten.

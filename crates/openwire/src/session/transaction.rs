@@ -49,6 +49,9 @@ impl Kind {
     }
 }
 
+/// Why a transaction is rolled back that lost its acknowledgements to a failure.
+const UNACKNOWLEDGED: &str = "what was delivered in it before a failure is not acknowledged in it";
+
 /// An open local transaction.
 #[derive(Debug)]
 struct Local {
@@ -91,6 +94,10 @@ impl Transactions {
         self.local.len() + self.branches.len()
     }
 
+    pub(super) fn is_any_open(&self) -> bool {
+        self.len() > 0
+    }
+
     /// The transaction that a message or an acknowledgement names. Whose connection it names makes no difference: the
     /// number is looked up in this one's.
     #[inline]
@@ -108,16 +115,6 @@ impl Transactions {
                 Some(Branch { ids, workers: 1.., .. }) => ids.last().copied().ok_or_else(|| not_started_branch(id)),
                 Some(_) | None => Err(not_started_branch(id)),
             },
-        }
-    }
-
-    /// The broker refused what nobody waited for, and does not say what: it may have been part of any.
-    pub(super) fn doom_all(&mut self, text: &str) {
-        for local in self.local.values_mut() {
-            local.doomed.get_or_insert_with(|| text.to_owned());
-        }
-        for branch in self.branches.values_mut() {
-            branch.doomed.get_or_insert_with(|| text.to_owned());
         }
     }
 
@@ -141,24 +138,13 @@ impl Transactions {
         });
     }
 
-    /// Something failed that nobody waited for, and it names its transaction: that one may not be committed.
+    /// Something failed here that nobody waited for: its transaction may not be committed. What the broker refuses it knows
+    /// itself.
     pub(super) fn doom(&mut self, id: &WireTransactionId, text: &str) {
         let doomed = match id {
             WireTransactionId::Local(id) => self.local.get_mut(&id.value).map(|local| &mut local.doomed),
             WireTransactionId::Xa(id) => self.branches.get_mut(id).map(|branch| &mut branch.doomed),
         };
-        if let Some(doomed) = doomed {
-            doomed.get_or_insert_with(|| text.to_owned());
-        }
-    }
-
-    /// As `doom`, by the session's own number.
-    pub(super) fn doom_numbered(&mut self, transaction: TransactionId, text: &str) {
-        let local = self.local.values_mut().find(|local| local.id == transaction).map(|local| &mut local.doomed);
-        let branches = self.branches.values_mut();
-        let doomed = local.or_else(|| {
-            branches.into_iter().find(|branch| branch.ids.contains(&transaction)).map(|branch| &mut branch.doomed)
-        });
         if let Some(doomed) = doomed {
             doomed.get_or_insert_with(|| text.to_owned());
         }
@@ -213,6 +199,7 @@ impl State {
                 let Some(local) = self.transactions.remove_local(id) else {
                     return Err(not_started_local(id));
                 };
+                self.restored.end(local.id);
                 self.consumers.release_held(local.id);
                 cx.requests.push(Request::Rollback { transaction: local.id, confirm });
                 Ok(Done::Later)
@@ -234,6 +221,7 @@ impl State {
         let confirm = self.confirm_if_asked(reply)?;
         let transaction = self.transactions.next_id();
         self.transactions.local.insert(id.value, Local { id: transaction, doomed: None });
+        self.restored.began(transaction);
         let name = Some(Arc::from(mapping::local_transaction_text(id)));
         cx.requests.push(Request::Begin { transaction, name, confirm });
         Ok(Done::Later)
@@ -248,7 +236,7 @@ impl State {
     }
 
     fn commit(&mut self, cx: &mut Context<'_>, id: &LocalTransactionId, reply: Reply) -> Result<Done, PeerError> {
-        let Some(local) = self.transactions.remove_local(id) else {
+        let Some(mut local) = self.transactions.remove_local(id) else {
             // Its client lost the answer, or never began it.
             let name = mapping::local_transaction_text(id);
             let confirm = self.confirm(reply, Purpose::WasCommitted(name.as_str().into()))?;
@@ -256,6 +244,9 @@ impl State {
             return Ok(Done::Later);
         };
         let transaction = local.id;
+        if self.restored.end(transaction) {
+            local.doomed.get_or_insert_with(|| UNACKNOWLEDGED.to_owned());
+        }
         if let Some(cause) = local.doomed {
             self.consumers.release_held(transaction);
             cx.requests.push(Request::Rollback { transaction, confirm: None });
@@ -290,6 +281,13 @@ impl State {
                 BranchAction::End
             }
             Kind::Prepare | Kind::CommitOnePhase => {
+                if let Some(branch) = self.transactions.branches.get_mut(id) {
+                    for work in &branch.ids {
+                        if self.restored.end(*work) {
+                            branch.doomed.get_or_insert_with(|| UNACKNOWLEDGED.to_owned());
+                        }
+                    }
+                }
                 if let Some(cause) = self.transactions.branches.get(id).and_then(|branch| branch.doomed.clone()) {
                     return self.refuse_doomed(cx, id, xid, &cause);
                 }
@@ -325,6 +323,7 @@ impl State {
             return Ok(None);
         }
         branch.ids.push(transaction);
+        self.restored.began(transaction);
         Ok(Some(transaction))
     }
 
@@ -366,6 +365,7 @@ impl State {
             (RefusalKind::Branch(BranchError::HeuristicallyCommitted), _) => self.end_branch(id, false),
             (RefusalKind::Branch(BranchError::Unknown), _) => self.end_branch(id, true),
             (_, BranchAction::Start(transaction)) => {
+                self.restored.end(transaction);
                 if let Some(branch) = self.transactions.branches.get_mut(id) {
                     branch.ids.retain(|known| *known != transaction);
                     branch.workers = 0;
@@ -381,6 +381,7 @@ impl State {
     /// Another session decided a branch, or its end undid one.
     pub(super) fn branch_ended(&mut self, transaction: TransactionId, is_committed: bool) {
         self.transactions.remove_work(transaction);
+        self.restored.end(transaction);
         if is_committed {
             self.consumers.forget_held(transaction);
         } else {
@@ -391,6 +392,7 @@ impl State {
     fn end_branch(&mut self, id: &XaTransactionId, is_rolled_back: bool) {
         let Some(branch) = self.transactions.branches.remove(id) else { return };
         for transaction in branch.ids {
+            self.restored.end(transaction);
             if is_rolled_back {
                 self.consumers.release_held(transaction);
             } else {

@@ -6,6 +6,8 @@ mod hostile;
 mod mapping;
 mod mutation;
 mod peer;
+mod repeats;
+mod reuse;
 mod runs;
 mod session;
 mod surface;

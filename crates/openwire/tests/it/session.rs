@@ -20,6 +20,7 @@ mod connection;
 mod consumers;
 mod hostile;
 mod pulls;
+mod restored;
 mod script;
 mod sends;
 mod transactions;

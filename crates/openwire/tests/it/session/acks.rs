@@ -70,6 +70,29 @@ fn every_kind_of_acknowledgement_of_a_queue() {
 }
 
 #[test]
+fn what_is_acknowledged_at_once_is_settled_at_once() {
+    let mut script = consuming("ack-together", DestinationKind::Queue, 14);
+    let individually =
+        |numbers: &[i64]| numbers.iter().map(|number| ack(INDIVIDUAL, None, *number, 1).into()).collect();
+    script.note("in order, with a gap, back again");
+    script.together(individually(&[1, 2, 3, 5, 6, 4]));
+    script.note("ranges");
+    script.together(vec![ack(STANDARD, Some(7), 8, 2).into(), ack(STANDARD, Some(9), 10, 2).into()]);
+    script.note("one wants an answer, one says something else");
+    let asked = MessageAck { command_id: 3, response_required: true, ..ack(STANDARD, Some(12), 12, 1) };
+    script.together(vec![
+        ack(STANDARD, Some(11), 11, 1).into(),
+        asked.into(),
+        ack(STANDARD, Some(13), 13, 1).into(),
+        ack(EXPIRED, Some(14), 14, 1).into(),
+    ]);
+    script.finish();
+    let mut script = consuming("ack-together-topic", DestinationKind::Topic, 6);
+    script.together((1..=4).map(|number| ack(STANDARD, Some(number), number, 1).into()).collect());
+    script.finish();
+}
+
+#[test]
 fn the_name_of_a_message_counts_whatever_its_broker_sequence_says() {
     let mut script = consuming("ack-sequence", DestinationKind::Queue, 6);
     let mut individually = |number: i64, delivery: i64| {

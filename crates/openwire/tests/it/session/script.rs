@@ -63,9 +63,19 @@ impl Script {
     }
 
     pub(super) fn open_with(name: &'static str, options: SessionOptions) -> Self {
+        Self::open_as(name, options, connection_info())
+    }
+
+    /// As `open`, by a client that comes back after a failure.
+    pub(super) fn reopen(name: &'static str) -> Self {
+        let info = ConnectionInfo { fault_tolerant: true, failover_reconnect: true, ..connection_info() };
+        Self::open_as(name, SessionOptions::new(Arc::from("ID:test-1")), info)
+    }
+
+    fn open_as(name: &'static str, options: SessionOptions, info: ConnectionInfo) -> Self {
         let mut script = Self::with(name, options);
         script.negotiate(&properties());
-        script.client(connection_info());
+        script.client(info);
         script.confirm(0);
         script.client(SessionInfo { session_id: Some(session(1)), ..SessionInfo::default() });
         script.text.clear();
@@ -88,6 +98,15 @@ impl Script {
         self.encoder.encode(&command, &mut self.input).unwrap();
         if let Command::WireFormatInfo(_) = &command {
             self.encoder = Encoder::new(agreed());
+        }
+        self.receive();
+    }
+
+    /// Commands that are read at once.
+    pub(super) fn together(&mut self, commands: Vec<Command>) {
+        for command in commands {
+            writeln!(self.text, "> {}", shown(&command)).unwrap();
+            self.encoder.encode(&command, &mut self.input).unwrap();
         }
         self.receive();
     }

@@ -6,23 +6,24 @@ use ferrymq_model::event::Vote;
 use ferrymq_model::{BranchError, DestinationKind, Event, RefusalKind, Token, TransactionId as TransactionNumber, Xid};
 use ferrymq_openwire::SessionOptions;
 use ferrymq_openwire::codec::message_ack::MessageAck;
+use ferrymq_openwire::codec::producer::ProducerInfo;
 use ferrymq_openwire::codec::transaction::{LocalTransactionId, TransactionId, TransactionInfo, XaTransactionId};
 use std::sync::Arc;
 
-const BEGIN: i8 = 0;
-const PREPARE: i8 = 1;
-const COMMIT_ONE_PHASE: i8 = 2;
+pub(super) const BEGIN: i8 = 0;
+pub(super) const PREPARE: i8 = 1;
+pub(super) const COMMIT_ONE_PHASE: i8 = 2;
 const COMMIT: i8 = 3;
-const ROLLBACK: i8 = 4;
+pub(super) const ROLLBACK: i8 = 4;
 const RECOVER: i8 = 5;
 const FORGET: i8 = 6;
-const END: i8 = 7;
+pub(super) const END: i8 = 7;
 
-fn local(value: i64) -> TransactionId {
+pub(super) fn local(value: i64) -> TransactionId {
     TransactionId::Local(LocalTransactionId { value, connection_id: Some(connection_id()) })
 }
 
-fn xa(global: &'static [u8]) -> TransactionId {
+pub(super) fn xa(global: &'static [u8]) -> TransactionId {
     TransactionId::Xa(XaTransactionId {
         format_id: 1,
         global_transaction_id: Some(Bytes::from_static(global)),
@@ -30,7 +31,7 @@ fn xa(global: &'static [u8]) -> TransactionId {
     })
 }
 
-fn info(command_id: i32, transaction: Option<TransactionId>, kind: i8) -> TransactionInfo {
+pub(super) fn info(command_id: i32, transaction: Option<TransactionId>, kind: i8) -> TransactionInfo {
     TransactionInfo {
         command_id,
         response_required: true,
@@ -40,7 +41,7 @@ fn info(command_id: i32, transaction: Option<TransactionId>, kind: i8) -> Transa
     }
 }
 
-fn ack(transaction: TransactionId, last: i64, message_count: i32) -> MessageAck {
+pub(super) fn ack(transaction: TransactionId, last: i64, message_count: i32) -> MessageAck {
     MessageAck {
         consumer_id: Some(consumer(1)),
         transaction_id: Some(transaction),
@@ -111,8 +112,31 @@ fn what_misses_a_message_is_not_committed() {
     sent.fields.response_required = false;
     sent.fields.transaction_id = Some(local(1));
     script.client(sent);
+    script.client(info(5, Some(local(2)), BEGIN));
     script.refuse(None, RefusalKind::LimitReached, "the transaction is too large");
-    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
+    script.confirm(3);
+    script.note("the broker knows which transaction it was: another one is not concerned");
+    script.client(info(6, Some(local(2)), COMMIT_ONE_PHASE));
+    script.client(info(7, Some(local(1)), COMMIT_ONE_PHASE));
+    script.confirm(4);
+    script.refuse(Some(5), RefusalKind::LimitReached, "something of the transaction was refused before");
+    script.finish();
+}
+
+#[test]
+fn the_pace_of_a_producer_waits_for_a_message_that_its_client_does_not_wait_for() {
+    let mut script = Script::open("transaction-paced");
+    script.client(ProducerInfo { window_size: 4096, ..producer_info(2, 1, Some(queue("D"))) });
+    script.confirm(1);
+    script.client(info(3, Some(local(1)), BEGIN));
+    script.confirm(2);
+    let mut sent = message(4, 1, queue("D"));
+    sent.fields.response_required = false;
+    sent.fields.transaction_id = Some(local(1));
+    script.client(sent);
+    script.note("refused, and its client goes on");
+    script.refuse(None, RefusalKind::LimitReached, "the transaction is too large");
+    script.confirm(3);
     script.finish();
 }
 

@@ -1,0 +1,166 @@
+//! Transactions of a client that comes back after a failure.
+
+use super::script::{Script, consumer, consumer_info, message, producer, producer_info, queue, session};
+use super::transactions::{BEGIN, COMMIT_ONE_PHASE, END, PREPARE, ROLLBACK, ack, info, local, xa};
+use ferrymq_model::DestinationKind;
+use ferrymq_openwire::codec::ids::ObjectId;
+use ferrymq_openwire::codec::message::Message;
+use ferrymq_openwire::codec::message_ack::MessageAck;
+use ferrymq_openwire::codec::session::RemoveInfo;
+use ferrymq_openwire::codec::throwable::Throwable;
+use ferrymq_openwire::codec::transaction::{TransactionId, TransactionInfo};
+use std::sync::Arc;
+
+/// A message in a transaction, by nobody waited for.
+fn sent(sequence: i64, transaction: TransactionId) -> Message {
+    let mut message = message(0, sequence, queue("OUT"));
+    message.fields.response_required = false;
+    message.fields.transaction_id = Some(transaction);
+    message
+}
+
+fn begin(transaction: TransactionId) -> TransactionInfo {
+    TransactionInfo { response_required: false, ..info(0, Some(transaction), BEGIN) }
+}
+
+/// What was there before the failure: a producer, so many consumers.
+fn restore(script: &mut Script, consumers: i64) {
+    script.client(producer_info(2, 1, Some(queue("OUT"))));
+    for number in 1..=consumers {
+        script.client(consumer_info(3, number, queue("D"), 0));
+    }
+}
+
+#[test]
+fn what_was_sent_before_a_failure_is_not_committed_without_what_it_was_made_of() {
+    let mut script = Script::reopen("restored-unacknowledged");
+    restore(&mut script, 1);
+    script.client(begin(local(1)));
+    script.client(sent(1, local(1)));
+    script.note("what was delivered before the failure did not come again: the client leaves out that it had it");
+    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
+    script.note("the next transaction is none of this");
+    script.client(info(6, Some(local(2)), BEGIN));
+    script.client(sent(2, local(2)));
+    script.client(info(7, Some(local(2)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn what_came_again_and_is_acknowledged_is_committed() {
+    let mut script = Script::reopen("restored-acknowledged");
+    restore(&mut script, 1);
+    script.client(begin(local(1)));
+    script.client(sent(1, local(1)));
+    script.deliver(0, 1, DestinationKind::Queue);
+    script.client(ack(local(1), 1, 1));
+    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn a_transaction_that_one_of_two_consumers_leaves_out_is_not_committed() {
+    let mut script = Script::reopen("restored-one-of-two");
+    restore(&mut script, 2);
+    script.client(begin(local(1)));
+    script.client(sent(1, local(1)));
+    script.deliver(1, 1, DestinationKind::Queue);
+    script.client(MessageAck { consumer_id: Some(consumer(2)), ..ack(local(1), 1, 1) });
+    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn a_transaction_begun_right_after_a_failure_counts_too() {
+    let mut script = Script::reopen("restored-begun-after");
+    restore(&mut script, 1);
+    script.note("anything but what is replayed: the client is back");
+    script.client(RemoveInfo { object_id: Some(ObjectId::SessionId(session(9))), ..RemoveInfo::default() });
+    script.note("the application had the message when the connection failed, and its transaction begins after");
+    script.client(begin(local(1)));
+    script.client(sent(1, local(1)));
+    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn an_empty_transaction_that_was_replayed_is_not_committed() {
+    let mut script = Script::reopen("restored-empty");
+    restore(&mut script, 1);
+    script.client(begin(local(1)));
+    script.client(begin(local(2)));
+    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
+    script.note("rolled back it leaves nothing to look at");
+    script.client(sent(1, local(2)));
+    script.client(info(6, Some(local(2)), ROLLBACK));
+    script.client(info(7, Some(local(3)), BEGIN));
+    script.client(info(8, Some(local(3)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn who_consumes_nothing_commits_what_was_replayed() {
+    let mut script = Script::reopen("restored-producer");
+    restore(&mut script, 0);
+    script.client(begin(local(1)));
+    script.client(sent(1, local(1)));
+    script.client(RemoveInfo { object_id: Some(ObjectId::ProducerId(producer(1))), ..RemoveInfo::default() });
+    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn a_session_that_ended_is_not_asked() {
+    let mut script = Script::reopen("restored-session-ended");
+    restore(&mut script, 1);
+    script.client(begin(local(1)));
+    script.client(RemoveInfo { object_id: Some(ObjectId::SessionId(session(1))), ..RemoveInfo::default() });
+    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn a_branch_that_lost_its_acknowledgements_is_not_prepared() {
+    let mut script = Script::reopen("restored-branch");
+    restore(&mut script, 1);
+    script.client(begin(xa(b"g")));
+    script.client(sent(1, xa(b"g")));
+    script.client(TransactionInfo { response_required: false, ..info(0, Some(xa(b"g")), END) });
+    script.client(info(5, Some(xa(b"g")), PREPARE));
+    script.finish();
+}
+
+/// Java's client refuses what it has already.
+fn suppressed(number: i64) -> MessageAck {
+    let text = "Suppressing duplicate delivery on connection, consumer ID:c-1:1:1";
+    let cause = Throwable {
+        class_name: Some(Arc::from("java.lang.Throwable")),
+        message: Some(Arc::from(text)),
+        ..Throwable::default()
+    };
+    MessageAck { transaction_id: None, ack_type: 1, poison_cause: Some(Box::new(cause)), ..ack(local(1), number, 1) }
+}
+
+#[test]
+fn a_copy_that_the_client_suppresses_is_acknowledged_by_the_transaction_that_has_the_first() {
+    let mut script = Script::reopen("restored-suppressed");
+    restore(&mut script, 1);
+    script.note("the application got 1 when the connection failed, and its transaction begins after");
+    script.client(begin(local(1)));
+    script.client(sent(1, local(1)));
+    script.deliver(0, 1, DestinationKind::Queue);
+    script.client(suppressed(1));
+    script.client(ack(local(1), 1, 1));
+    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
+    script.confirm(3);
+    script.note("no transaction has it: a dead letter");
+    script.deliver(0, 2, DestinationKind::Queue);
+    script.client(suppressed(2));
+    script.note("of a consumer that acknowledges outside of transactions, too");
+    script.deliver(0, 3, DestinationKind::Queue);
+    script.deliver(0, 4, DestinationKind::Queue);
+    script.client(MessageAck { transaction_id: None, ..ack(local(1), 3, 1) });
+    script.client(begin(local(2)));
+    script.client(suppressed(4));
+    script.finish();
+}
