@@ -17,6 +17,13 @@ fn every_occurrence_comes_once_whenever_the_power_goes() {
     assert!(crashes > 200 && occurrences > 1000, "{crashes} crashes, {occurrences} occurrences");
 }
 
+/// A message that waits long holds a segment in which a series began. The end of the series must not be forgotten when the
+/// segment that tells of it goes first.
+#[test]
+fn a_series_that_ended_does_not_come_back() {
+    assert_eq!(run(1931, 150, None).violation, None);
+}
+
 #[test]
 fn every_planted_bug_of_the_schedule_is_caught() {
     let missed = |bug: &CalendarBug| (1..=SEEDS_MAX).all(|seed| run(seed, ROUNDS, Some(*bug)).violation.is_none());
