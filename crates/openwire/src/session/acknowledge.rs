@@ -79,14 +79,6 @@ impl State {
             }
             return Ok(Done::Now);
         };
-        if kind == AckType::Poison
-            && is_suppressed_duplicate(ack)
-            && self.transactions.is_any_open()
-            && !consumer.acknowledges_alone
-        {
-            return Ok(Done::Now);
-        }
-        consumer.acknowledges_alone |= kind.is_consumption() && transaction.is_none();
         let Some((deliveries, settlement, transaction)) = settle(consumer, ack, kind, transaction)? else {
             return Ok(Done::Now);
         };
@@ -214,15 +206,6 @@ fn settle(
         Some(transaction) => list.hold(first_at, last_at, transaction),
     };
     Ok(deliveries.map(|deliveries| (deliveries, settlement, transaction)))
-}
-
-/// After a failure Java's client refuses as poisoned what it has already: the application got it on the connection that
-/// failed, too late for the client to expect it again. In a transaction the client acknowledges it at the commit, as what
-/// was delivered again; buried, it would be missing there. So it stays delivered. Outside of transactions the application
-/// may be done with it or not, and nothing more is heard of it: it becomes a dead letter, as in Classic.
-fn is_suppressed_duplicate(ack: &MessageAck) -> bool {
-    let cause = ack.poison_cause.as_ref().and_then(|cause| cause.message.as_deref());
-    cause.is_some_and(|text| text.starts_with("Suppressing duplicate delivery on connection"))
 }
 
 /// Why a message can never be consumed: what Java's exceptions say of themselves.

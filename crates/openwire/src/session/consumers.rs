@@ -80,8 +80,6 @@ pub(super) struct Consumer {
     pulls: u64,
     /// Something was delivered to it.
     pub(super) has_delivered: bool,
-    /// It acknowledged something outside of transactions.
-    pub(super) acknowledges_alone: bool,
     /// The broker ended it; the client was told and has not answered.
     pub(super) is_ended: bool,
     /// While what was written is settled: up to here.
@@ -108,7 +106,6 @@ impl Consumer {
             pull: None,
             pulls: 0,
             has_delivered: false,
-            acknowledges_alone: false,
             is_ended: false,
             written_through: None,
         }
