@@ -168,6 +168,7 @@ fn settle(
     let last_at = list.position(last, probably).ok_or_else(|| unmatched(ack, last, "end"))?;
     let first_at = match (&ack.first_message_id, kind) {
         (_, AckType::Individual) => last_at,
+        (None, AckType::Poison) => (last_at + 1).saturating_sub(count),
         (None, _) => 0,
         (Some(first), _) => match list.position(first, 0) {
             Some(first_at) => first_at,
@@ -180,10 +181,11 @@ fn settle(
         return Err(unmatched(ack, last, "end"));
     }
     let here = last_at - first_at + 1;
-    if kind == AckType::Standard && transaction.is_some() {
+    let free = if kind == AckType::Individual { 1 } else { list.free(first_at, last_at) };
+    if kind == AckType::Standard {
         // Fewer than there are: between its ends is what the application never had.
-        let free = list.free(first_at, last_at);
-        if count > here || (ack.first_message_id.is_some() && count < free) {
+        let is_fewer = count < free && (transaction.is_none() || ack.first_message_id.is_some());
+        if count > here || is_fewer {
             return Err(miscounted(ack, here));
         }
     }
@@ -195,8 +197,8 @@ fn settle(
         // The client gave it to the application again and counts that itself. As in Classic nothing is counted here: a
         // client that then closes the consumer says by its RemoveInfo that the message was seen, and that counts it.
         AckType::Redelivered => return Ok(None),
-        // What the client failed at is not what was delivered: that was not tried yet.
-        AckType::Poison if count > here => (Settlement::Undelivered, None),
+        // What the client failed at is not what was delivered: it has more, or between its ends is what it never had.
+        AckType::Poison if count > here || count < free => (Settlement::Undelivered, None),
         AckType::Poison => (Settlement::Poisoned(cause(ack)), None),
         AckType::Expired => (Settlement::Expired, None),
         AckType::Standard | AckType::Individual | AckType::Unmatched => (Settlement::Consumed, transaction),
@@ -239,7 +241,7 @@ fn unmatched(ack: &MessageAck, id: &MessageId, side: &str) -> PeerError {
     ))
 }
 
-/// The client had more messages than were delivered on this connection. After a failure a Java client that rolled back
+/// The client had other messages than were delivered on this connection. After a failure a Java client that rolled back
 /// gives the application its own copies again, and then those that were delivered again: the same message twice in one
 /// transaction.
 fn miscounted(ack: &MessageAck, here: usize) -> PeerError {

@@ -219,6 +219,9 @@ impl List {
 
     /// How many of `first..=last` no transaction holds.
     pub(super) fn free(&self, first: usize, last: usize) -> usize {
+        if self.held == 0 {
+            return last + 1 - first;
+        }
         self.unsettled.range(first..=last).filter(|unsettled| unsettled.held_by.is_none()).count()
     }
 
