@@ -5,7 +5,7 @@ use crate::confirm::Waiting;
 use crate::producer::NewProducer;
 use crate::queue::Queue;
 use crate::schedule::Jobs;
-use crate::session::SessionState;
+use crate::session::{Full, SessionState};
 use crate::settings::Settings;
 use crate::slab::{Key, Slab};
 use crate::subscription::Subscription;
@@ -13,7 +13,7 @@ use crate::topic::Topic;
 use crate::transaction::Branches;
 use crate::work::Work;
 use ferrymq_model::advisory::ConnectionFacts;
-use ferrymq_model::{Destination, Event, Message, Now, Refusal, RefusalKind, Request, SessionId, Token};
+use ferrymq_model::{Destination, Event, Message, MonoTime, Now, Refusal, RefusalKind, Request, SessionId, Token};
 use ferrymq_storage::{Journal, Location, Lsn, Placement, ProducerSlot};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -119,6 +119,10 @@ pub struct Broker {
     pub(crate) counting: Option<ProducerSlot>,
     /// Sessions that wait for memory of the broker.
     pub(crate) paused: Vec<SessionId>,
+    /// Its memory is full, producers waited long enough: what they send is refused until there is room.
+    pub(crate) refuses: bool,
+    /// Full places, with the time up to which their producers wait: none, where they wait as long as it takes.
+    pub(crate) deadlines: VecDeque<(MonoTime, Full)>,
     /// What waits for its time.
     pub(crate) jobs: Jobs,
     pub(crate) work: Work,
@@ -170,6 +174,8 @@ impl Broker {
             branches: Branches::default(),
             counting: None,
             paused: Vec::new(),
+            refuses: false,
+            deadlines: VecDeque::new(),
             jobs: Jobs::default(),
             work: Work::default(),
             advisories: Advisories::default(),
@@ -178,13 +184,35 @@ impl Broker {
         }
     }
 
-    /// Carries out one request.
-    pub fn handle(&mut self, now: Now, session: SessionId, request: Request, journal: &mut Journal, out: &mut Effects) {
+    /// Carries out requests of a session, in order.
+    pub fn handle(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        requests: impl Iterator<Item = Request>,
+        journal: &mut Journal,
+        out: &mut Effects,
+    ) {
         let step = &mut Step { now, journal, out };
-        if !self.is_open(session) {
-            self.handle_unknown_session(session, request, step);
+        for request in requests {
+            let joins = matches!(request, Request::Settle { transaction: None, confirm: None, .. });
+            if !joins && !self.work.is_empty() {
+                self.record_work(false, Some(session), step);
+            }
+            self.handle_one(session, request, step);
             self.publish_advisories(step);
-            return;
+            if !self.work.is_only_removals() {
+                self.record_work(false, Some(session), step);
+            }
+            self.confirm_pulls(step);
+        }
+        // Settlements that followed each other are recorded together.
+        self.record_work(false, Some(session), step);
+    }
+
+    fn handle_one(&mut self, session: SessionId, request: Request, step: &mut Step<'_>) {
+        if !self.is_open(session) {
+            return self.handle_unknown_session(session, request, step);
         }
         match request {
             Request::Connect { confirm, .. } => {
@@ -242,9 +270,6 @@ impl Broker {
             Request::Confirm { confirm } => self.confirm(session, Some(confirm), step),
             Request::Disconnect => self.disconnect(session, step),
         }
-        self.publish_advisories(step);
-        self.record_work(false, Some(session), step);
-        self.confirm_pulls(step);
     }
 
     /// Records up to `lsn` are durable.
@@ -252,7 +277,7 @@ impl Broker {
         let step = &mut Step { now, journal, out };
         assert!(lsn >= self.flushed, "durable up to {} after {}", lsn.0, self.flushed.0);
         self.flushed = lsn;
-        self.page_out_durable();
+        self.page_out_durable(step);
         self.confirm_durable(step);
         self.release_held(step);
         self.page_out_jobs(step);
@@ -301,6 +326,7 @@ impl Broker {
         self.expire_due(step);
         self.bring_due(step);
         self.browse_jobs_on(step);
+        self.end_waits(step);
         for queue in std::mem::take(&mut self.unfinished) {
             if self.queues.get(queue).is_some_and(|q| q.unfinished) {
                 self.queues[queue].unfinished = false;

@@ -1,7 +1,7 @@
 //! Producers: an address resolved once, and sends along it.
 
 use crate::advisory::Kind;
-use crate::broker::{Broker, Step, refusal};
+use crate::broker::{Broker, Place, Step, refusal};
 use crate::router::Route;
 use crate::schedule::schedule_of;
 use crate::session::Full;
@@ -129,40 +129,38 @@ impl Broker {
         step: &mut Step<'_>,
     ) {
         let message = self.signed(session, message);
-        let version = self.routes_version;
-        let Some(known) = self.asking(session).producers.get(&producer.0) else {
+        let (version, failed, flushed) = (self.routes_version, self.failed, self.flushed);
+        let state = self.asking(session);
+        // The confirmation would have to wait for what never becomes durable: nothing of it is carried out.
+        let hopeless = failed && confirm.is_some() && state.last_lsn > flushed;
+        let Some(mut known) = state.producers.get(&producer.0) else {
             let refusal = refusal(RefusalKind::Unknown, format!("producer {} is not known", producer.0));
             return self.refuse(session, confirm, refusal, step);
         };
         if known.resolved_at != version {
-            let address = Arc::clone(&known.address);
-            self.resolve_producer(session, producer, &address);
+            self.refresh_route(session, producer);
+            known = &self.asking(session).producers[&producer.0];
         }
-        let state = self.session(session).expect("it is open");
-        if self.failed && confirm.is_some() && state.last_lsn > self.flushed {
-            // The confirmation would have to wait for what never becomes durable: nothing of it is carried out.
+        let (route, slot, sequence) = (known.route.clone(), known.counts(&message), message.header.id.sequence);
+        if hopeless {
             let text = "the journal stopped: nothing more is made durable";
             return self.refuse(session, confirm, refusal(RefusalKind::StoreFailed, text), step);
         }
-        let known = &state.producers[&producer.0];
-        let route = known.route.clone();
-        let slot = known.counts(&message);
-        let sequence = message.header.id.sequence;
         if let Some(before) = slot.and_then(|slot| step.journal.producers().taken(slot, sequence)) {
             // It was taken before: its confirmation waits for what it repeats.
             self.note_lsn(session, before);
             return self.confirm(session, confirm, step);
         }
+        if let Err(refusal) = self.check_refusing(session, producer, &message) {
+            return self.refuse(session, confirm, refusal, step);
+        }
         self.counting = slot;
+        let is_scheduled = schedule_of(&message).is_some();
         let sent = match &route {
-            Route::One(_) | Route::Many(_) if schedule_of(&message).is_some() => {
-                let address = Arc::clone(&self.asking(session).producers[&producer.0].address);
-                self.send_to_schedule(session, &message, &address, confirm.is_some(), step)
-            }
-            Route::One(place) => self.publish(session, &message, &[(*place, None)], confirm.is_some(), step),
-            Route::Many(leaves) => self.publish(session, &message, leaves, confirm.is_some(), step),
+            Route::One(place) if !is_scheduled => self.publish_to(session, message, *place, confirm.is_some(), step),
+            Route::Many(leaves) if !is_scheduled => self.publish(session, &message, leaves, confirm.is_some(), step),
             Route::Refused(refusal) => Err((**refusal).clone()),
-            Route::Management => {
+            Route::One(_) | Route::Many(_) | Route::Management => {
                 let address = Arc::clone(&self.asking(session).producers[&producer.0].address);
                 self.send_to_schedule(session, &message, &address, confirm.is_some(), step)
             }
@@ -174,7 +172,7 @@ impl Broker {
                 if let Some(slot) = slot {
                     step.journal.producers_mut().take(slot, sequence);
                 }
-                self.check_full(session, &route, step);
+                self.check_full(session, producer, &route, step);
                 self.confirm(session, confirm, step);
             }
         }
@@ -199,18 +197,25 @@ impl Broker {
         known.resolved_at = version;
     }
 
-    fn check_full(&mut self, session: SessionId, route: &Route, step: &mut Step<'_>) {
+    fn check_full(&mut self, session: SessionId, producer: ProducerId, route: &Route, step: &mut Step<'_>) {
         match route {
-            Route::One(place) => self.pause_if_full(session, *place, step),
+            Route::One(place) => self.pause_producer(session, producer, *place, step),
             Route::Many(leaves) => {
                 for (place, _) in leaves.iter() {
-                    self.pause_if_full(session, *place, step);
+                    self.pause_producer(session, producer, *place, step);
                 }
             }
             Route::Refused(_) | Route::Management => {}
         }
         if self.memory >= self.settings.memory_limit_bytes {
             self.pause(session, Full::Broker, step);
+        }
+    }
+
+    #[inline]
+    fn pause_producer(&mut self, session: SessionId, producer: ProducerId, place: Place, step: &mut Step<'_>) {
+        if let (true, Place::Queue(queue)) = (self.pause_if_full(session, place, step), place) {
+            self.note_fast_producer(session, producer, Full::Queue(queue));
         }
     }
 }

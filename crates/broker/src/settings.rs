@@ -16,6 +16,8 @@ pub struct Advised {
     pub message_discarded: bool,
     /// A queue is full.
     pub full: bool,
+    /// A producer sends faster than its queue is emptied.
+    pub fast_producer: bool,
     /// A message came to a queue or topic.
     pub message_delivered: bool,
     /// A message went to a consumer.
@@ -32,6 +34,7 @@ impl Default for Advised {
             slow_consumer: false,
             message_discarded: false,
             full: false,
+            fast_producer: false,
             message_delivered: false,
             message_dispatched: false,
             message_consumed: false,
@@ -73,6 +76,9 @@ pub struct Settings {
     pub memory_limit_bytes: usize,
     /// Messages that one queue or durable subscription keeps in memory before its producers wait. Bytes.
     pub destination_memory_limit_bytes: usize,
+    /// How long producers wait where one of these limits is reached, before what they send is refused; 0: not at all;
+    /// `None`: as long as it takes. Milliseconds.
+    pub producer_wait_ms_max: Option<u64>,
     /// How often a message is delivered again before it is dead: 6 means seven deliveries.
     pub redeliveries_max: u32,
     /// The queue that dead messages go to.
@@ -126,6 +132,7 @@ impl Default for Settings {
             populate_user_id: false,
             memory_limit_bytes: 256 * 1024 * 1024,
             destination_memory_limit_bytes: 32 * 1024 * 1024,
+            producer_wait_ms_max: None,
             redeliveries_max: 6,
             dead_letter_queue: Arc::from("ActiveMQ.DLQ"),
             pending_limit: 1000,

@@ -73,6 +73,8 @@ pub enum Advisory {
     ProducerStarted(ProducerFacts),
     /// A producer went.
     ProducerStopped(ProducerFacts),
+    /// Something about a producer that is there: the topic tells what (`FastProducer`).
+    Producer(ProducerFacts),
     /// Something happened to a message: the topic tells what. Whoever shows it leaves the body away, as ActiveMQ does.
     Message {
         /// The message as it was sent.

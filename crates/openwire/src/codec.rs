@@ -33,6 +33,7 @@ mod decoder;
 mod encoder;
 mod error;
 mod reader;
+mod repeat;
 pub mod table;
 pub(crate) mod template;
 pub mod text;

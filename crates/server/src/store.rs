@@ -73,6 +73,7 @@ fn settings(config: &Config, run: u64) -> Settings {
         broker_name: Arc::from(config.broker.name.as_str()),
         memory_limit_bytes: config.memory.limit.bytes(),
         destination_memory_limit_bytes: config.memory.destination_limit.bytes(),
+        producer_wait_ms_max: config.memory.producer_wait_max.0.map(|wait| wait.0),
         redeliveries_max: config.redelivery.redeliveries_max,
         dead_letter_queue: Arc::from(config.dead_letter.queue.as_str()),
         subscription_memory_limit_bytes: config.memory.topic_subscription_limit.bytes(),

@@ -48,6 +48,8 @@ pub(crate) enum Kind {
     MessageDiscarded,
     /// Queues whose producers wait.
     Full,
+    /// Producers that send faster than their queue is emptied.
+    FastProducer,
     /// Messages that came to a destination.
     MessageDelivered,
     /// Messages that a consumer is done with.
@@ -57,7 +59,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Connection,
         Self::Queue,
         Self::Topic,
@@ -71,6 +73,7 @@ impl Kind {
         Self::SlowConsumer,
         Self::MessageDiscarded,
         Self::Full,
+        Self::FastProducer,
         Self::MessageDelivered,
         Self::MessageConsumed,
         Self::MessageDispatched,
@@ -92,6 +95,7 @@ impl Kind {
             Self::SlowConsumer => "SlowConsumer",
             Self::MessageDiscarded => "MessageDiscarded",
             Self::Full => "FULL",
+            Self::FastProducer => "FastProducer",
             Self::MessageDelivered => "MessageDelivered",
             Self::MessageConsumed => "MessageConsumed",
             Self::MessageDispatched => "MessageDispatched",
@@ -184,6 +188,7 @@ impl Broker {
                 Kind::SlowConsumer => settings.slow_consumer,
                 Kind::MessageDiscarded => settings.message_discarded,
                 Kind::Full => settings.full,
+                Kind::FastProducer => settings.fast_producer,
                 Kind::MessageDelivered => settings.message_delivered,
                 Kind::MessageConsumed => settings.message_consumed,
                 Kind::MessageDispatched => settings.message_dispatched,

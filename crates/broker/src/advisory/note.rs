@@ -3,8 +3,9 @@
 use super::{Kind, is_advisory_topic};
 use crate::broker::{Broker, Place};
 use crate::queue::Item;
+use crate::session::Full;
 use ferrymq_model::advisory::{ADVISORY_PREFIX, ConnectionFacts, ConsumerFacts, ProducerFacts};
-use ferrymq_model::{Address, Advisory, DeliveryMode, Destination, Message, SessionId, Subscribe, Value};
+use ferrymq_model::{Address, Advisory, DeliveryMode, Destination, Message, ProducerId, SessionId, Subscribe, Value};
 use std::sync::Arc;
 
 /// Stands for a comma in a topic's name.
@@ -278,7 +279,22 @@ impl Broker {
         self.note(topic_about(Kind::SlowConsumer, &place), Advisory::Consumer(facts), added);
     }
 
-    /// A queue is full: its producers wait from now on.
+    /// A producer sends faster than the queue is emptied: it waits from now on, or is refused.
+    pub(crate) fn note_fast_producer(&mut self, session: SessionId, producer: ProducerId, full: Full) {
+        if !self.is_watched(Kind::FastProducer) {
+            return;
+        }
+        let Full::Queue(queue) = full else { return };
+        let crate::queue::Role::Queue(destination) = &self.queues[queue].role else { return };
+        let destination = Arc::clone(destination);
+        let known = self.session(session).and_then(|state| state.producers.get(&producer.0));
+        let name = known.and_then(|known| known.name.clone());
+        let Some(facts) = self.producer_facts(session, name.as_ref(), &destination) else { return };
+        let added = facts.name.iter().map(|name| ("producerId", Value::Text(Arc::clone(name)))).collect();
+        self.note(topic_about(Kind::FastProducer, &destination), Advisory::Producer(facts), added);
+    }
+
+    /// A queue is full: its producers wait from now on, or are refused.
     pub(crate) fn note_full(&mut self, queue: u32) {
         let crate::queue::Role::Queue(destination) = &self.queues[queue].role else { return };
         if !self.is_watched(Kind::Full) {

@@ -1,7 +1,8 @@
 //! Lets durable messages leave memory when their queue grows; the journal keeps them.
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Step};
 use crate::queue::{EntryState, Item};
+use crate::session::Full;
 
 /// The part of a memory limit from which on durable messages leave memory. Producers wait only at the limit itself,
 /// so a backlog of durable messages stops nobody.
@@ -22,16 +23,21 @@ impl Broker {
         let planned = (item.lsn, index, item.band, item.sequence);
         // Returned messages are durable already and come out of order: they leave at the next flush, whichever it is.
         self.page_out.push_back(planned);
+        self.queues[index].leaving += 1;
     }
 
-    /// Lets messages leave memory that are durable now.
-    pub(crate) fn page_out_durable(&mut self) {
+    /// Lets messages leave memory that are durable now, and producers go on that waited for that.
+    pub(crate) fn page_out_durable(&mut self, step: &mut Step<'_>) {
         while let Some(&(lsn, index, band, sequence)) = self.page_out.front() {
             if lsn > self.flushed {
-                return;
+                break;
             }
             self.page_out.pop_front();
-            if self.queues.get(index).is_none() || !self.is_paging(index) {
+            if self.queues.get(index).is_none() {
+                continue;
+            }
+            self.queues[index].leaving -= 1;
+            if !self.is_paging(index) {
                 continue;
             }
             let queue = &mut self.queues[index];
@@ -42,7 +48,13 @@ impl Broker {
                 queue.memory -= item.resident();
                 self.memory -= item.resident();
                 item.message = None;
+                if !queue.paused.is_empty() {
+                    self.resume_if_free(Full::Queue(index), step);
+                }
             }
+        }
+        if !self.paused.is_empty() {
+            self.resume_if_free(Full::Broker, step);
         }
     }
 

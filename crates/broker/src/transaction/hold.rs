@@ -3,11 +3,11 @@
 //! A settlement marks its deliveries as held, which opens the window for others.
 
 use crate::broker::{Broker, Step, refusal};
+use crate::counted::Fate;
 use crate::router::Route;
 use crate::settle::bounds;
 use crate::slab::Key;
 use crate::subscription::Status;
-use crate::written::Fate;
 use ferrymq_model::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX};
 use ferrymq_model::{
     Address, Deliveries, Message, ProducerId, Refusal, RefusalKind, SessionId, Settlement, SubscriptionId, Token,
@@ -101,6 +101,9 @@ impl Broker {
     ) {
         let message = self.signed(session, message);
         self.refresh_route(session, producer);
+        if let Err(refusal) = self.check_refusing(session, producer, &message) {
+            return self.refuse_held(session, transaction, confirm, refusal, step);
+        }
         match self.try_hold_send(session, producer, message, transaction, step) {
             Err(refusal) => self.refuse_held(session, transaction, confirm, refusal, step),
             Ok(held) => {
@@ -200,7 +203,7 @@ impl Broker {
             | Settlement::Poisoned(_) => {}
         }
         let number = self.holds + 1;
-        let mut held = self.decide_written(index, first, last, &settlement, |status| match status {
+        let mut held = self.decide_counted(index, first, last, &settlement, |status| match status {
             Status::Open | Status::Working => Some(Fate::Becomes(Status::Held(number))),
             Status::Held(_) | Status::Settled => None,
         });

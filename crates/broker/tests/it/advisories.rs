@@ -58,6 +58,7 @@ fn fact(advisory: &Advisory) -> String {
         Advisory::SubscriptionDeleted { connection, name } => format!("-durable {name} of {:?}", connection.client_id),
         Advisory::ProducerStarted(facts) => format!("+producer {:?}", facts.name),
         Advisory::ProducerStopped(facts) => format!("-producer {:?}", facts.name),
+        Advisory::Producer(facts) => format!("producer {:?}", facts.name),
         Advisory::Message { message, place } => format!("message {} {place}", message.header.id),
         Advisory::Broker => "broker".to_owned(),
     }
@@ -205,6 +206,7 @@ fn everything() -> Settings {
         slow_consumer: true,
         message_discarded: true,
         full: true,
+        fast_producer: true,
         message_delivered: true,
         message_dispatched: true,
         message_consumed: true,
@@ -269,6 +271,30 @@ fn a_full_queue_is_told_once() {
         t.send(0, "q", "a");
     }
     assert_eq!(heard(&mut t, 9), ["FULL.Queue.q broker usageName=memory usageCount=1028"]);
+}
+
+#[test]
+fn a_producer_that_is_too_fast_is_told_when_it_has_to_wait_or_is_refused() {
+    for (wait, name) in [(None, "ID:a:1:1"), (Some(0), "ID:a:1:2")] {
+        let mut t = Bench::with(Settings { producer_wait_ms_max: wait, ..everything() });
+        connect(&mut t, 0, "ID:a");
+        watch(&mut t, 9, "topic://ActiveMQ.Advisory.FastProducer.>,topic://ActiveMQ.Advisory.FULL.>");
+        for (producer, called) in [(1, "ID:a:1:1"), (2, "ID:a:1:2")] {
+            t.counted_producer(0, producer, called, "q");
+        }
+        for sequence in 1..=3 {
+            t.send_counted_as(0, (1, "ID:a:1:1", sequence), "q", DeliveryMode::NonPersistent, None, None);
+        }
+        for sequence in 4..=7 {
+            t.send_counted_as(0, (1, "ID:a:1:1", sequence), "q", DeliveryMode::NonPersistent, None, None);
+            t.send_counted_as(0, (2, "ID:a:1:2", sequence), "q", DeliveryMode::NonPersistent, None, None);
+        }
+        let told = heard(&mut t, 9);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("FULL.Queue.q broker usageName=memory usageCount="), "{told:?}");
+        // Who fills it waits; who comes then is refused.
+        assert_eq!(told[1], format!("FastProducer.Queue.q producer Some(\"{name}\") producerId={name}"));
+    }
 }
 
 #[test]

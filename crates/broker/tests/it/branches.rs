@@ -121,6 +121,56 @@ fn a_prepared_branch_keeps_its_messages_whatever_happens() {
     assert_eq!(t.events(), "1 s2 #1 b again 1");
 }
 
+/// A message that is not persistent is gone after a restart, whoever had it: the branch's decision does not bring it back,
+/// and what is persistent beside it is as decided. What the branch sends is its own, and kept with it.
+#[test]
+fn what_is_not_persistent_and_was_settled_is_gone_after_a_restart_whatever_is_decided() {
+    for (action, left) in [(Commit, ("", "sent")), (Rollback, ("kept", ""))] {
+        let mut t = Bench::new();
+        t.connect(0);
+        t.subscribe(0, 1, "in");
+        t.send(0, "in", "before");
+        t.send_durably(0, "in", "kept", None);
+        t.send(0, "in", "after");
+        t.branch(0, "x", Start(TransactionId(1)), 1);
+        t.settle_in(0, 1, Deliveries::Through(DeliveryId(3)), Settlement::Consumed, Some(1), None);
+        t.send_in(0, 1, "out", "sent", NonPersistent);
+        t.branch(0, "x", Prepare, 2);
+        t.flush();
+        t.restart();
+        assert_eq!(t.counts("in"), "1/1/0/0");
+        assert_eq!(t.bodies("in"), "");
+        t.connect(0);
+        t.branch(0, "x", action, 3);
+        t.flush();
+        assert_eq!((t.bodies("in").as_str(), t.bodies("out").as_str()), left);
+        t.restart();
+        // What was committed is an ordinary message that is not persistent.
+        assert_eq!((t.bodies("in").as_str(), t.bodies("out").as_str()), (left.0, ""));
+    }
+}
+
+/// The same without a restart: nobody gets it before the decision, and then only after a rollback.
+#[test]
+fn what_is_not_persistent_and_was_settled_waits_for_the_decision_like_the_rest() {
+    for (action, left) in [(Commit, ""), (Rollback, "a")] {
+        let mut t = Bench::new();
+        t.connect(0);
+        t.subscribe(0, 1, "in");
+        t.send(0, "in", "a");
+        t.branch(0, "x", Start(TransactionId(1)), 1);
+        t.settle_in(0, 1, Deliveries::One(DeliveryId(1)), Settlement::Consumed, Some(1), None);
+        t.branch(0, "x", Prepare, 2);
+        t.flush();
+        t.disconnect(0);
+        assert_eq!(t.bodies("in"), "");
+        t.connect(0);
+        t.branch(0, "x", action, 3);
+        t.flush();
+        assert_eq!(t.bodies("in"), left);
+    }
+}
+
 #[test]
 fn a_prepared_branch_is_rolled_back_after_a_restart() {
     let mut t = prepared();

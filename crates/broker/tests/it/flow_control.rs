@@ -2,8 +2,18 @@
 
 use crate::driver::{Bench, token};
 use ferrymq_broker::Settings;
+use ferrymq_model::DeliveryMode::NonPersistent;
 use ferrymq_model::request::Settles;
 use ferrymq_model::{Deliveries, DeliveryId, Settlement};
+
+/// Refuses what cannot wait any longer.
+fn waiting(ms: u64) -> Bench {
+    Bench::with(Settings {
+        destination_memory_limit_bytes: 10_000,
+        producer_wait_ms_max: Some(ms),
+        ..Settings::default()
+    })
+}
 
 fn small() -> Bench {
     Bench::with(Settings { destination_memory_limit_bytes: 10_000, ..Settings::default() })
@@ -198,4 +208,143 @@ fn a_backlog_nobody_reads_discards_what_may_be_lost_instead_of_stopping_the_topi
     }
     assert_eq!(t.events(), "");
     assert_eq!(t.counts("me:d"), "10/0/50/0");
+}
+
+/// Persistent messages that are not on disk yet fill the memory, too: when they are, and leave it, their producer goes on.
+/// It waited for a consumer instead, for ever where there was none.
+#[test]
+fn a_producer_of_durable_messages_goes_on_when_they_left_memory() {
+    let mut t = small();
+    t.connect(0);
+    for number in 0..20 {
+        t.send_durably(0, "q", &format!("{number:0744}"), None);
+    }
+    assert_eq!(t.events(), "0 pause");
+    t.journal.flush_lazy();
+    t.flush();
+    assert_eq!(t.events(), "0 resume");
+}
+
+const FULL: &str = "LimitReached: Usage Manager Memory Limit reached on queue://q";
+
+#[test]
+fn a_producer_that_shall_not_wait_is_refused_while_the_queue_is_full() {
+    let mut t = waiting(0);
+    t.connect(0);
+    t.connect(1);
+    let body = "x".repeat(744);
+    for _ in 0..10 {
+        t.send(0, "q", &body);
+    }
+    assert_eq!(t.events(), "", "nobody is told to wait");
+    t.send_as(0, "q", &body, token(1), |_| {});
+    t.send_durably(0, "q", &body, token(2));
+    t.send(0, "q,other", &body);
+    assert_eq!(t.events(), format!("0 refused 1 {FULL}\n0 refused 2 {FULL}\n0 refused {FULL}"));
+    assert_eq!(t.counts("other"), "0/0/0/0", "all places or none");
+    t.send(0, "free", &body);
+    // One leaves, one comes.
+    t.subscribe(1, 1, "q");
+    t.events();
+    t.settle_in(1, 1, Deliveries::One(DeliveryId(1)), Settlement::Consumed, None, None);
+    t.send_as(0, "q", &body, token(3), |_| {});
+    assert!(t.events().ends_with("0 confirmed 3"));
+    t.send_as(0, "q", &body, token(4), |_| {});
+    assert_eq!(t.events(), format!("0 refused 4 {FULL}"));
+}
+
+#[test]
+fn a_producer_waits_so_long_and_is_refused_then_until_there_is_room() {
+    let mut t = waiting(500);
+    t.connect(0);
+    t.connect(1);
+    let body = "x".repeat(744);
+    for _ in 0..11 {
+        t.send(0, "q", &body);
+    }
+    assert_eq!(t.events(), "0 pause");
+    t.tick(499);
+    assert_eq!(t.events(), "");
+    t.tick(1);
+    assert_eq!(t.events(), "0 resume");
+    t.send_as(0, "q", &body, token(1), |_| {});
+    assert_eq!(t.events(), format!("0 refused 1 {FULL}"));
+    // Another that comes now does not wait either.
+    t.connect(2);
+    t.send_as(2, "q", &body, token(1), |_| {});
+    assert_eq!(t.events(), format!("2 refused 1 {FULL}"));
+    t.subscribe(1, 1, "q");
+    t.settle_in(1, 1, Deliveries::Through(DeliveryId(11)), Settlement::Consumed, None, None);
+    t.events();
+    t.unsubscribe(1, 1);
+    // From the beginning: the next one waits as long again.
+    for _ in 0..10 {
+        t.send(0, "q", &body);
+    }
+    assert_eq!(t.events(), "0 pause");
+    t.tick(400);
+    t.subscribe(1, 2, "q");
+    t.settle_in(1, 2, Deliveries::Through(DeliveryId(10)), Settlement::Consumed, None, None);
+    assert!(t.events().ends_with("0 resume"));
+    t.unsubscribe(1, 2);
+    for _ in 0..10 {
+        t.send(0, "q", &body);
+    }
+    t.events();
+    t.tick(100);
+    assert_eq!(t.events(), "", "the wait before is over");
+    t.disconnect(0);
+    t.tick(1000);
+    assert_eq!(t.events(), "");
+}
+
+#[test]
+fn a_send_in_a_transaction_is_refused_when_it_is_sent_and_its_commit_with_it() {
+    let mut t = waiting(0);
+    t.connect(0);
+    t.begin(0, 1);
+    t.send_in(0, 1, "q", "before", NonPersistent);
+    t.begin(0, 2);
+    for _ in 0..10 {
+        t.send(0, "q", &"x".repeat(744));
+    }
+    t.send_in(0, 2, "q", "after", NonPersistent);
+    assert_eq!(t.events(), format!("0 refused {FULL}"));
+    t.commit(0, 1, token(1));
+    t.commit(0, 2, token(2));
+    let why = FULL.replace("LimitReached: ", "LimitReached: something of the transaction was refused before: ");
+    assert_eq!(t.events(), format!("0 confirmed 1\n0 refused 2 {why}"));
+}
+
+/// They leave memory with the next sync: nothing is refused for that.
+#[test]
+fn durable_messages_are_not_refused_for_the_memory_that_they_leave() {
+    for wait in [0, 500] {
+        let mut t = waiting(wait);
+        t.connect(0);
+        for round in 0..5 {
+            for number in 0..14 {
+                t.send_durably(0, "q", &format!("{number:0744}"), None);
+            }
+            assert_eq!(t.events(), "0 pause", "round {round}");
+            t.tick(600);
+            assert_eq!(t.events(), "");
+            t.journal.flush_lazy();
+            t.flush();
+            assert_eq!(t.events(), "0 resume");
+        }
+        assert_eq!(t.counts("q"), "70/0/70/0");
+    }
+}
+
+#[test]
+fn the_memory_of_the_broker_refuses_like_that_of_a_queue() {
+    let settings = Settings { memory_limit_bytes: 10_000, producer_wait_ms_max: Some(0), ..Settings::default() };
+    let mut t = Bench::with(settings);
+    t.connect(0);
+    for number in 0..10 {
+        t.send(0, &format!("q{number}"), &"x".repeat(744));
+    }
+    t.send_as(0, "another", "a", token(1), |_| {});
+    assert_eq!(t.events(), "0 refused 1 LimitReached: Usage Manager Memory Limit reached");
 }

@@ -54,7 +54,7 @@ pub(super) fn command(
             ..RemoveSubscriptionInfo::default()
         }
         .into(),
-        Advisory::ProducerStarted(producer) => producer_info(producer).into(),
+        Advisory::ProducerStarted(producer) | Advisory::Producer(producer) => producer_info(producer).into(),
         Advisory::ProducerStopped(producer) => remove(ObjectId::ProducerId(producer_id(producer))),
         Advisory::Message { message, place } => {
             let mut message = wire(message)?;

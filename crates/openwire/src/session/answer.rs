@@ -129,8 +129,14 @@ impl State {
             return self.answer_error(cx, None, &PeerError::refused(refusal));
         };
         let error = match purpose {
-            Purpose::Send(route) | Purpose::Paced { route, .. } => {
+            Purpose::Send(route) => {
                 self.producers.forget_route(route, cx.requests);
+                PeerError::refused(refusal)
+            }
+            Purpose::Paced { route, session, value, size } => {
+                self.producers.forget_route(route, cx.requests);
+                // It is under way no more: its producer would wait for it for ever.
+                self.put_producer_ack(cx, (session, value), size);
                 PeerError::refused(refusal)
             }
             Purpose::Subscribe(subscription) => self.subscribe_refused(subscription, refusal),

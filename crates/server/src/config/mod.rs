@@ -8,7 +8,7 @@ mod topics;
 mod units;
 
 pub use topics::{Advisories, Topics, VirtualTopics};
-pub use units::{Bind, Interval, Size};
+pub use units::{Bind, Interval, Size, Wait};
 
 use ferrymq_node::ScheduleSettings;
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,8 @@ pub struct Memory {
     pub limit: Size,
     /// Messages of one queue or durable subscription.
     pub destination_limit: Size,
+    /// How long producers wait where one of these is reached; then what they send is refused until there is room.
+    pub producer_wait_max: Wait,
     /// Messages that one topic subscription holds, waiting or not acknowledged, before it loses some.
     pub topic_subscription_limit: Size,
     /// Messages that wait for a slow topic subscriber beyond its prefetch.
@@ -250,6 +252,7 @@ impl Default for Memory {
         Self {
             limit: Size::mebibytes(256),
             destination_limit: Size::mebibytes(32),
+            producer_wait_max: Wait::FOREVER,
             topic_subscription_limit: Size::mebibytes(8),
             topic_pending_max: 1000,
         }

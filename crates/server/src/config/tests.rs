@@ -16,6 +16,7 @@ fn what_is_printed_reads_back_as_the_same() {
     config.connections.login_timeout = Interval(250);
     config.auto.bind = Bind::OFF;
     config.journal.sync = Sync::MayLoseOnPowerLoss;
+    config.memory.producer_wait_max = Wait(Some(Interval(1500)));
     assert_eq!(Config::parse(&config.to_toml()).unwrap(), config);
 }
 
@@ -47,6 +48,10 @@ fn a_value_that_the_key_does_not_take_is_refused_with_its_line() {
     assert_eq!(
         error("[connections]\n\nlogin_timeout = \"soon\""),
         "line 3: \"soon\" is not a time such as \"30s\" or \"250ms\""
+    );
+    assert_eq!(
+        error("[memory]\nproducer_wait_max = \"never\""),
+        "line 2: \"never\" is not a time such as \"3s\" or \"0s\", or \"forever\""
     );
     assert!(error("[memory]\nlimit = \"99999999999 GiB\"").contains("is not a size"));
     assert!(error("[journal]\nsegment_size = \"1 B\"").contains("between 1 MiB and 1 GiB"));

@@ -19,6 +19,8 @@ pub struct Advisories {
     pub message_discarded: bool,
     /// A queue is full.
     pub full: bool,
+    /// A producer sends faster than its queue is emptied.
+    pub fast_producer: bool,
     /// A message came to a queue or topic.
     pub message_delivered: bool,
     /// A message went to a consumer.
@@ -60,6 +62,7 @@ impl Default for Advisories {
             slow_consumer: told.slow_consumer,
             message_discarded: told.message_discarded,
             full: told.full,
+            fast_producer: told.fast_producer,
             message_delivered: told.message_delivered,
             message_dispatched: told.message_dispatched,
             message_consumed: told.message_consumed,
@@ -94,6 +97,7 @@ impl Advisories {
             slow_consumer: self.slow_consumer,
             message_discarded: self.message_discarded,
             full: self.full,
+            fast_producer: self.fast_producer,
             message_delivered: self.message_delivered,
             message_dispatched: self.message_dispatched,
             message_consumed: self.message_consumed,

@@ -13,6 +13,10 @@ pub struct Size(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Interval(pub u64);
 
+/// How long somebody waits at most: a time, or `"forever"`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wait(pub Option<Interval>);
+
 /// Where to listen: `"127.0.0.1:61613"`, or `"off"`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bind(pub Option<SocketAddr>);
@@ -57,6 +61,11 @@ impl Interval {
     }
 }
 
+impl Wait {
+    /// As long as it takes.
+    pub const FOREVER: Self = Self(None);
+}
+
 impl Bind {
     /// A port of 127.0.0.1; 0 lets the system choose.
     #[must_use]
@@ -89,6 +98,15 @@ impl fmt::Display for Size {
 impl fmt::Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_multiple_of(1000) { write!(f, "{}s", self.0 / 1000) } else { write!(f, "{}ms", self.0) }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(interval) => write!(f, "{interval}"),
+            None => f.write_str("forever"),
+        }
     }
 }
 
@@ -128,6 +146,19 @@ impl<'de> Deserialize<'de> for Interval {
     }
 }
 
+impl<'de> Deserialize<'de> for Wait {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "forever" {
+            return Ok(Self::FOREVER);
+        }
+        let interval = parse_unit(&text, &INTERVALS).map(Interval);
+        interval.map(|interval| Self(Some(interval))).ok_or_else(|| {
+            de::Error::custom(format!("\"{text}\" is not a time such as \"3s\" or \"0s\", or \"forever\""))
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Bind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -149,4 +180,4 @@ macro_rules! serialize_as_text {
         }
     })* };
 }
-serialize_as_text!(Size, Interval, Bind);
+serialize_as_text!(Size, Interval, Wait, Bind);

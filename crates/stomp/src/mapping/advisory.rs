@@ -46,7 +46,7 @@ pub(super) fn text(told: &Advisory) -> String {
             .with("clientId", optional(connection.client_id.as_ref()))
             .text("subscriptionName", name)
             .named("RemoveSubscriptionInfo"),
-        Advisory::ProducerStarted(facts) => producer(facts),
+        Advisory::ProducerStarted(facts) | Advisory::Producer(facts) => producer(facts),
         Advisory::ProducerStopped(facts) => removed(facts.name.as_ref()),
         Advisory::Message { message, place } => message_facts(message, place),
         Advisory::Broker => String::new(),
