@@ -164,7 +164,7 @@ pub enum Request {
     },
     /// Deletes a queue or topic with all it holds. Refused while it has subscriptions.
     DeleteDestination {
-        /// Not temporary, not a pattern.
+        /// Not temporary; a pattern only where a queue has that name, as those of groups of many virtual topics do.
         destination: Arc<Destination>,
         /// Asks for a confirmation.
         confirm: Option<Token>,
