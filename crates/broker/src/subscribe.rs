@@ -127,8 +127,12 @@ impl Broker {
         };
         if durable.is_none() {
             for leaf in &subscribe.address.leaves {
-                if !leaf.is_pattern() || (subscribe.mode == SubscribeMode::Consume && self.is_group_of_many(leaf)) {
-                    self.find_or_make(leaf)?;
+                let consumes = subscribe.mode == SubscribeMode::Consume;
+                if !leaf.is_pattern() || (consumes && self.is_group_of_many(leaf)) {
+                    let place = self.find_or_make(leaf)?;
+                    if let (Place::Queue(queue), true) = (place, consumes && self.is_of_group(leaf)) {
+                        self.record_queue(session, queue, subscribe.confirm.is_some(), step)?;
+                    }
                 }
             }
         }
