@@ -345,6 +345,7 @@ impl Broker {
         self.session(session).is_some()
     }
 
+    #[cold]
     fn handle_unknown_session(&mut self, session: SessionId, request: Request, step: &mut Step<'_>) {
         let token = match request {
             Request::Connect { name, client_id, user, peer, confirm } => {

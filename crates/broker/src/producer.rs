@@ -112,6 +112,7 @@ impl Broker {
         if self.settings.populate_user_id { self.signed_by_user(session, message) } else { message }
     }
 
+    #[cold]
     fn signed_by_user(&self, session: SessionId, mut message: Arc<Message>) -> Arc<Message> {
         let user = self.session(session).and_then(|state| state.connection.user.clone());
         let header = &mut Arc::make_mut(&mut message).header;
@@ -153,7 +154,9 @@ impl Broker {
             self.note_lsn(session, before);
             return self.confirm(session, confirm, step);
         }
-        if let Err(refusal) = self.check_refusing(session, producer, &message) {
+        if self.settings.producer_wait_ms_max.is_some()
+            && let Err(refusal) = self.check_refusing(session, producer, &message)
+        {
             return self.refuse(session, confirm, refusal, step);
         }
         self.counting = slot;

@@ -59,6 +59,7 @@ impl Broker {
         }
     }
 
+    #[cold]
     fn confirm_pulls_that_wait(&mut self, step: &mut Step<'_>) {
         // A confirmation may start a subscription that has pulled already: then those before it are looked at again.
         let mut place = 0;

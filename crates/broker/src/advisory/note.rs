@@ -189,6 +189,7 @@ impl Broker {
         vec![("producerCount", Value::Int(i32::try_from(count).unwrap_or(i32::MAX)))]
     }
 
+    #[cold]
     fn note_item_at(&mut self, kind: Kind, queue: u32, item: &Item, by: Option<u32>) {
         if let Some(place) = self.place_of(queue, item) {
             self.note_message(kind, &place, item, by);
@@ -229,6 +230,7 @@ impl Broker {
         }
     }
 
+    #[cold]
     fn note_live_at(&mut self, kind: Kind, topic: u32, item: &Item, by: Option<u32>) {
         let place = Arc::clone(&self.topics[topic].destination);
         self.note_message(kind, &place, item, by);
