@@ -184,13 +184,35 @@ impl Broker {
         }
     }
 
-    /// Carries out one request.
-    pub fn handle(&mut self, now: Now, session: SessionId, request: Request, journal: &mut Journal, out: &mut Effects) {
+    /// Carries out requests of a session, in order. The vector is drained and may be used again.
+    pub fn handle(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        requests: &mut Vec<Request>,
+        journal: &mut Journal,
+        out: &mut Effects,
+    ) {
         let step = &mut Step { now, journal, out };
-        if !self.is_open(session) {
-            self.handle_unknown_session(session, request, step);
+        for request in requests.drain(..) {
+            let joins = matches!(request, Request::Settle { transaction: None, confirm: None, .. });
+            if !joins && !self.work.is_empty() {
+                self.record_work(false, Some(session), step);
+            }
+            self.handle_one(session, request, step);
             self.publish_advisories(step);
-            return;
+            if !self.work.is_only_removals() {
+                self.record_work(false, Some(session), step);
+            }
+            self.confirm_pulls(step);
+        }
+        // Settlements that followed each other are recorded together.
+        self.record_work(false, Some(session), step);
+    }
+
+    fn handle_one(&mut self, session: SessionId, request: Request, step: &mut Step<'_>) {
+        if !self.is_open(session) {
+            return self.handle_unknown_session(session, request, step);
         }
         match request {
             Request::Connect { confirm, .. } => {
@@ -248,9 +270,6 @@ impl Broker {
             Request::Confirm { confirm } => self.confirm(session, Some(confirm), step),
             Request::Disconnect => self.disconnect(session, step),
         }
-        self.publish_advisories(step);
-        self.record_work(false, Some(session), step);
-        self.confirm_pulls(step);
     }
 
     /// Records up to `lsn` are durable.
@@ -326,6 +345,7 @@ impl Broker {
         self.session(session).is_some()
     }
 
+    #[cold]
     fn handle_unknown_session(&mut self, session: SessionId, request: Request, step: &mut Step<'_>) {
         let token = match request {
             Request::Connect { name, client_id, user, peer, confirm } => {

@@ -16,23 +16,41 @@ impl Broker {
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
-        let made = check_declared(destination).and_then(|()| self.find_or_make(destination));
+        let made = match check_declared(destination).and_then(|()| self.find_or_make(destination)) {
+            Ok(Place::Topic(_)) => Ok(()),
+            Ok(Place::Queue(queue)) => self.record_queue(session, queue, confirm.is_some(), step),
+            Err(refusal) => Err(refusal),
+        };
         match made {
-            Err(refusal) => return self.refuse(session, confirm, refusal, step),
-            Ok(Place::Topic(_)) => {}
-            Ok(Place::Queue(queue)) => {
-                if self.queues[queue].store.is_none() && !self.failed {
-                    let mut unit = step.journal.begin();
-                    self.define(queue, &mut unit);
-                    let lsn = unit.commit(if confirm.is_some() { Urgency::Awaited } else { Urgency::Lazy });
-                    self.note_lsn(session, lsn);
-                    if confirm.is_some() {
-                        self.awaited = self.awaited.max(lsn);
-                    }
-                }
-            }
+            Err(refusal) => self.refuse(session, confirm, refusal, step),
+            Ok(()) => self.confirm(session, confirm, step),
         }
-        self.confirm(session, confirm, step);
+    }
+
+    /// Lets a queue be there again after a restart, whether it ever stored a message or not.
+    pub(crate) fn record_queue(
+        &mut self,
+        session: SessionId,
+        queue: u32,
+        awaited: bool,
+        step: &mut Step<'_>,
+    ) -> Result<(), Refusal> {
+        if self.queues[queue].store.is_some() {
+            self.await_definition(session, queue, awaited);
+            return Ok(());
+        }
+        if self.failed {
+            return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
+        }
+        let mut unit = step.journal.begin();
+        self.define(queue, &mut unit);
+        let lsn = unit.commit(if awaited { Urgency::Awaited } else { Urgency::Lazy });
+        self.queues[queue].defined = lsn;
+        self.note_lsn(session, lsn);
+        if awaited {
+            self.awaited = self.awaited.max(lsn);
+        }
+        Ok(())
     }
 
     /// Deletes a queue or topic with all it holds. One that does not exist is gone already.
@@ -43,7 +61,10 @@ impl Broker {
         confirm: Option<Token>,
         step: &mut Step<'_>,
     ) {
-        let checked = check_declared(destination).and_then(|()| match self.places.get(&**destination).copied() {
+        let known = self.places.get(&**destination).copied().filter(|_| !destination.kind.is_temporary());
+        // A group of many virtual topics has a queue whose name is a pattern.
+        let declared = if known.is_some() { Ok(()) } else { check_declared(destination) };
+        let checked = declared.and_then(|()| match known {
             None => Ok(None),
             Some(place) if self.is_subscribed(place) => {
                 let text = format!("Destination still has an active subscription: {destination}");

@@ -31,6 +31,7 @@ impl Broker {
                 return Err(refusal(RefusalKind::DurableInUse, text));
             }
             if durable.is_wished(&topics, subscribe) {
+                self.await_definition(session, queue, subscribe.confirm.is_some());
                 return Ok(queue);
             }
         }

@@ -1,6 +1,7 @@
 //! What must hold between two steps, for tests and the simulator.
 
 use crate::broker::Broker;
+use crate::counted::Leaving;
 use crate::queue::EntryState;
 use crate::subscription::{Source, Status};
 use ferrymq_model::WallTime;
@@ -29,6 +30,8 @@ impl Broker {
                 let unsettled = subscription.unsettled.iter().filter(|unsettled| unsettled.status != Status::Settled);
                 let unsettled = unsettled.filter(|unsettled| unsettled.source == Source::Topic(index));
                 bytes += unsettled.map(|unsettled| unsettled.item.size as usize).sum::<usize>();
+                let leaving = subscription.leaving.iter().filter(|run| run.topic == index);
+                bytes += leaving.map(Leaving::bytes).sum::<usize>();
             }
             assert_eq!(topic.memory, bytes, "memory of {}", topic.destination);
         }
@@ -145,18 +148,25 @@ impl Broker {
     fn check_subscription(&self, index: u32) {
         let subscription = &self.subscriptions[index];
         let count = |wanted: fn(Status) -> bool| {
-            let runs = subscription.written.iter().filter(|run| wanted(run.status));
-            let written: u64 = runs.map(|run| run.last - run.first + 1).sum();
+            let runs = subscription.counted.iter().filter(|run| wanted(run.status));
+            let counted: u64 = runs.map(|run| run.last - run.first + 1).sum();
             let unsettled = subscription.unsettled.iter().filter(|unsettled| wanted(unsettled.status)).count();
-            usize::try_from(written).expect("a window counts in 32 bits") + unsettled
+            usize::try_from(counted).expect("a window counts in 32 bits") + unsettled
         };
         let mut next = 1;
-        for run in &subscription.written {
-            assert!(run.first >= next && run.last >= run.first, "order of what subscription {index} wrote");
+        for run in &subscription.counted {
+            assert!(run.first >= next && run.last >= run.first, "order of what subscription {index} counts");
             assert!(run.status != Status::Settled, "a run of subscription {index} is settled");
             next = run.last + 1;
         }
-        assert!(next <= subscription.first_delivery, "what subscription {index} wrote is before the rest");
+        assert!(next <= subscription.first_delivery, "what subscription {index} counts is before the rest");
+        let mut next = 1;
+        for run in &subscription.leaving {
+            assert!(run.first >= next && run.last >= run.first, "order of what leaves subscription {index}");
+            next = run.last + 1;
+        }
+        assert!(next <= subscription.first_delivery, "what leaves subscription {index} is counted");
+        assert!(!subscription.counted.is_empty() || subscription.leaving.is_empty(), "bytes of nothing at {index}");
         for (delivery, unsettled) in (subscription.first_delivery..).zip(&subscription.unsettled) {
             match unsettled.status {
                 Status::Open => {

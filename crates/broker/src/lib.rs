@@ -24,6 +24,7 @@ mod broker;
 mod browse;
 mod choose;
 mod confirm;
+mod counted;
 mod declare;
 mod dispatch;
 mod durable;
@@ -50,7 +51,6 @@ mod topic;
 mod transaction;
 mod virtual_topic;
 mod work;
-mod written;
 
 pub use broker::{Broker, Effects, Fetch};
 pub use settings::{Advised, ScheduleSettings, Settings, VirtualTopic};

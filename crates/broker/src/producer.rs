@@ -108,13 +108,16 @@ impl Broker {
 
     /// A message as it goes on: with its sender's user where that is configured. What the sender wrote does not count.
     #[inline]
-    pub(crate) fn signed(&self, session: SessionId, mut message: Arc<Message>) -> Arc<Message> {
-        if self.settings.populate_user_id {
-            let user = self.session(session).and_then(|state| state.connection.user.clone());
-            let header = &mut Arc::make_mut(&mut message).header;
-            if user.is_some() || header.annotations.is_some() {
-                header.annotations.get_or_insert_default().user = user;
-            }
+    pub(crate) fn signed(&self, session: SessionId, message: Arc<Message>) -> Arc<Message> {
+        if self.settings.populate_user_id { self.signed_by_user(session, message) } else { message }
+    }
+
+    #[cold]
+    fn signed_by_user(&self, session: SessionId, mut message: Arc<Message>) -> Arc<Message> {
+        let user = self.session(session).and_then(|state| state.connection.user.clone());
+        let header = &mut Arc::make_mut(&mut message).header;
+        if user.is_some() || header.annotations.is_some() {
+            header.annotations.get_or_insert_default().user = user;
         }
         message
     }
@@ -129,43 +132,40 @@ impl Broker {
         step: &mut Step<'_>,
     ) {
         let message = self.signed(session, message);
-        let version = self.routes_version;
-        let Some(known) = self.asking(session).producers.get(&producer.0) else {
+        let (version, failed, flushed) = (self.routes_version, self.failed, self.flushed);
+        let state = self.asking(session);
+        // The confirmation would have to wait for what never becomes durable: nothing of it is carried out.
+        let hopeless = failed && confirm.is_some() && state.last_lsn > flushed;
+        let Some(mut known) = state.producers.get(&producer.0) else {
             let refusal = refusal(RefusalKind::Unknown, format!("producer {} is not known", producer.0));
             return self.refuse(session, confirm, refusal, step);
         };
         if known.resolved_at != version {
-            let address = Arc::clone(&known.address);
-            self.resolve_producer(session, producer, &address);
+            self.refresh_route(session, producer);
+            known = &self.asking(session).producers[&producer.0];
         }
-        let state = self.session(session).expect("it is open");
-        if self.failed && confirm.is_some() && state.last_lsn > self.flushed {
-            // The confirmation would have to wait for what never becomes durable: nothing of it is carried out.
+        let (route, slot, sequence) = (known.route.clone(), known.counts(&message), message.header.id.sequence);
+        if hopeless {
             let text = "the journal stopped: nothing more is made durable";
             return self.refuse(session, confirm, refusal(RefusalKind::StoreFailed, text), step);
         }
-        let known = &state.producers[&producer.0];
-        let route = known.route.clone();
-        let slot = known.counts(&message);
-        let sequence = message.header.id.sequence;
         if let Some(before) = slot.and_then(|slot| step.journal.producers().taken(slot, sequence)) {
             // It was taken before: its confirmation waits for what it repeats.
             self.note_lsn(session, before);
             return self.confirm(session, confirm, step);
         }
-        if let Err(refusal) = self.check_refusing(session, producer, &message) {
+        if self.settings.producer_wait_ms_max.is_some()
+            && let Err(refusal) = self.check_refusing(session, producer, &message)
+        {
             return self.refuse(session, confirm, refusal, step);
         }
         self.counting = slot;
+        let is_scheduled = schedule_of(&message).is_some();
         let sent = match &route {
-            Route::One(_) | Route::Many(_) if schedule_of(&message).is_some() => {
-                let address = Arc::clone(&self.asking(session).producers[&producer.0].address);
-                self.send_to_schedule(session, &message, &address, confirm.is_some(), step)
-            }
-            Route::One(place) => self.publish(session, &message, &[(*place, None)], confirm.is_some(), step),
-            Route::Many(leaves) => self.publish(session, &message, leaves, confirm.is_some(), step),
+            Route::One(place) if !is_scheduled => self.publish_to(session, message, *place, confirm.is_some(), step),
+            Route::Many(leaves) if !is_scheduled => self.publish(session, &message, leaves, confirm.is_some(), step),
             Route::Refused(refusal) => Err((**refusal).clone()),
-            Route::Management => {
+            Route::One(_) | Route::Many(_) | Route::Management => {
                 let address = Arc::clone(&self.asking(session).producers[&producer.0].address);
                 self.send_to_schedule(session, &message, &address, confirm.is_some(), step)
             }

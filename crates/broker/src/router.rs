@@ -151,6 +151,77 @@ impl Broker {
         Err(refusal(RefusalKind::LimitReached, text))
     }
 
+    /// Carries a message to the one destination that it names.
+    pub(crate) fn publish_to(
+        &mut self,
+        session: SessionId,
+        message: Arc<Message>,
+        place: Place,
+        awaited: bool,
+        step: &mut Step<'_>,
+    ) -> Result<(), Refusal> {
+        let band = band_of(message.header.priority, self.settings.prioritized);
+        match place {
+            Place::Queue(queue) => {
+                self.check_memory()?;
+                self.check_room_of(queue)?;
+                let is_stored = message.header.mode == DeliveryMode::Persistent && self.queues[queue].owner.is_none();
+                let item = match is_stored {
+                    true => self.store_in(session, queue, Item::new(message, band), awaited, step)?,
+                    false => Item::new(message, band),
+                };
+                self.enqueue(queue, item, step);
+                Ok(())
+            }
+            Place::Topic(topic) if self.topics[topic].durables.is_empty() => {
+                self.check_memory()?;
+                self.publish_live(topic, session, &Item::new(message, band), Lsn(0), step);
+                Ok(())
+            }
+            Place::Topic(_) => self.publish(session, &message, &[(place, None)], awaited, step),
+        }
+    }
+
+    /// Records a message that one queue keeps.
+    fn store_in(
+        &mut self,
+        session: SessionId,
+        queue: u32,
+        mut item: Item,
+        awaited: bool,
+        step: &mut Step<'_>,
+    ) -> Result<Item, Refusal> {
+        self.check_journal(step.journal)?;
+        item.sequence = self.queues[queue].take_sequence();
+        let mut unit = step.journal.begin();
+        let placement = Placement { store: self.define(queue, &mut unit), sequence: item.sequence };
+        let message = item.message.as_ref().expect("a message that is sent is here");
+        item.stored = Some(self.put(message, &[placement], &mut unit));
+        item.lsn = self.commit_send(session, unit, awaited);
+        Ok(item)
+    }
+
+    /// Whether something may be made durable.
+    fn check_journal(&self, journal: &Journal) -> Result<(), Refusal> {
+        if self.failed {
+            return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
+        }
+        if journal.is_short_of_space() {
+            return Err(no_space());
+        }
+        Ok(())
+    }
+
+    /// Ends the unit of what a session sent.
+    fn commit_send(&mut self, session: SessionId, unit: Unit<'_>, awaited: bool) -> Lsn {
+        let lsn = unit.commit(if awaited { Urgency::Awaited } else { Urgency::Lazy });
+        self.note_lsn(session, lsn);
+        if awaited {
+            self.awaited = self.awaited.max(lsn);
+        }
+        lsn
+    }
+
     /// Carries a message to every leaf, storing it once for all that must keep it.
     pub(crate) fn publish(
         &mut self,
@@ -161,21 +232,9 @@ impl Broker {
         step: &mut Step<'_>,
     ) -> Result<(), Refusal> {
         self.check_room(leaves)?;
-        if let ([(Place::Queue(queue), leaf)], DeliveryMode::NonPersistent) = (leaves, message.header.mode) {
-            let mut item = Item::new(Arc::clone(message), band_of(message.header.priority, self.settings.prioritized));
-            item.leaf.clone_from(leaf);
-            self.enqueue(*queue, item, step);
-            return Ok(());
-        }
         let mut unit = None;
         let planned = self.plan(session, message, leaves, &mut unit, step.journal)?;
-        let lsn = unit.map(|unit| unit.commit(if awaited { Urgency::Awaited } else { Urgency::Lazy }));
-        if let Some(lsn) = lsn {
-            self.note_lsn(session, lsn);
-            if awaited {
-                self.awaited = self.awaited.max(lsn);
-            }
-        }
+        let lsn = unit.map(|unit| self.commit_send(session, unit, awaited));
         self.carry(session, message, leaves, &planned, (lsn.unwrap_or_default(), false), step);
         Ok(())
     }

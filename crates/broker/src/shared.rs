@@ -35,6 +35,7 @@ impl Broker {
                 return Err(refusal(RefusalKind::DurableInUse, text));
             }
             if of.is_wished(&topics, subscribe) {
+                self.await_definition(session, queue, subscribe.confirm.is_some());
                 return Ok(queue);
             }
             if !self.queues[queue].consumers.is_empty() {
@@ -85,8 +86,20 @@ impl Broker {
         let placed = self.write_work(&mut unit);
         self.define(queue, &mut unit);
         let lsn = unit.commit(if awaited { Urgency::Awaited } else { Urgency::Lazy });
+        self.queues[queue].defined = lsn;
         self.note_lsn(session, lsn);
         self.finish_work(placed, lsn, false, step);
+    }
+
+    /// Whoever comes to what another session has just made is confirmed when that is durable, and no earlier.
+    pub(crate) fn await_definition(&mut self, session: SessionId, queue: u32, awaited: bool) {
+        let lsn = self.queues[queue].defined;
+        if lsn > self.flushed {
+            self.note_lsn(session, lsn);
+            if awaited {
+                self.awaited = self.awaited.max(lsn);
+            }
+        }
     }
 }
 

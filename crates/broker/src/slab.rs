@@ -22,6 +22,13 @@ pub(crate) struct Key {
     generation: u32,
 }
 
+impl Key {
+    /// The index, whether or not its value is still there.
+    pub(crate) fn index(self) -> u32 {
+        self.index
+    }
+}
+
 impl<T> Default for Slab<T> {
     fn default() -> Self {
         Self { slots: Vec::new(), free: Vec::new() }

@@ -2,11 +2,11 @@
 
 use crate::broker::{Broker, Place, Step, refusal};
 use crate::browse::Browse;
+use crate::counted::Fate;
 use crate::queue::{BANDS, Consumer};
 use crate::router::check_address;
 use crate::slab::Key;
 use crate::subscription::{Source, Status, Subscription};
-use crate::written::Fate;
 use ferrymq_model::limits::{SELECTOR_BYTES_MAX, SUBSCRIPTIONS_PER_SESSION_MAX};
 use ferrymq_model::request::SubscribeMode;
 use ferrymq_model::selector::Selector;
@@ -53,7 +53,8 @@ impl Broker {
             prefetch: subscribe.prefetch,
             window: 0,
             pulled: 0,
-            written: VecDeque::new(),
+            counted: VecDeque::new(),
+            leaving: VecDeque::new(),
             first_delivery: 1,
             unsettled: VecDeque::new(),
             undecided_from: 1,
@@ -126,8 +127,12 @@ impl Broker {
         };
         if durable.is_none() {
             for leaf in &subscribe.address.leaves {
-                if !leaf.is_pattern() || (subscribe.mode == SubscribeMode::Consume && self.is_group_of_many(leaf)) {
-                    self.find_or_make(leaf)?;
+                let consumes = subscribe.mode == SubscribeMode::Consume;
+                if !leaf.is_pattern() || (consumes && self.is_group_of_many(leaf)) {
+                    let place = self.find_or_make(leaf)?;
+                    if let (Place::Queue(queue), true) = (place, consumes && self.is_of_group(leaf)) {
+                        self.record_queue(session, queue, subscribe.confirm.is_some(), step)?;
+                    }
                 }
             }
         }
@@ -315,7 +320,7 @@ impl Broker {
         for waiting in pending {
             self.release_live(index, waiting.topic, waiting.item.size as usize);
         }
-        self.decide_written(index, 0, u64::MAX, &Settlement::Undelivered, |status| match status {
+        self.decide_counted(index, 0, u64::MAX, &Settlement::Undelivered, |status| match status {
             Status::Open | Status::Working => Some(Fate::Goes),
             Status::Held(_) | Status::Settled => None,
         });
@@ -382,7 +387,11 @@ impl Broker {
         for index in 0..self.subscriptions.capacity() {
             let Some(subscription) = self.subscriptions.get(index) else { continue };
             let base = subscription.first_delivery;
-            for offset in 0..subscription.unsettled.len() {
+            match source {
+                Source::Topic(topic) => self.forget_leaving(index, topic),
+                Source::Queue(_) | Source::Browse => {}
+            }
+            for offset in 0..self.subscriptions[index].unsettled.len() {
                 let subscription = &mut self.subscriptions[index];
                 let Some(position) = (base + offset as u64).checked_sub(subscription.first_delivery) else { continue };
                 let position = usize::try_from(position).expect("an unsettled delivery is in memory");

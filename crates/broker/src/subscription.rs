@@ -2,8 +2,8 @@
 
 use crate::broker::Effects;
 use crate::browse::Browse;
+use crate::counted::{Counted, Leaving};
 use crate::queue::Item;
-use crate::written::Written;
 use ferrymq_model::event::Delivery;
 use ferrymq_model::request::Settles;
 use ferrymq_model::selector::{Effort, Selector};
@@ -33,8 +33,10 @@ pub(crate) struct Subscription {
     pub(crate) window: u32,
     /// How many it may have beyond its prefetch, because it pulled.
     pub(crate) pulled: u32,
-    /// Deliveries before `unsettled` of which only the count is left, in order.
-    pub(crate) written: VecDeque<Written>,
+    /// Deliveries before `unsettled` of which only the count is kept, in order.
+    pub(crate) counted: VecDeque<Counted>,
+    /// Those of them whose bytes have not left, and those that were settled before that was said.
+    pub(crate) leaving: VecDeque<Leaving>,
     /// The delivery at the front of `unsettled`.
     pub(crate) first_delivery: u64,
     /// Deliveries in order; the front is not settled.
@@ -43,7 +45,7 @@ pub(crate) struct Subscription {
     pub(crate) undecided_from: u64,
     /// In `unsettled`, no delivery before this one is open.
     pub(crate) open_from: u64,
-    /// Those of `written` and `unsettled` that are not settled.
+    /// Those of `counted` and `unsettled` that are not settled.
     pub(crate) live: usize,
     /// Which messages it wants.
     pub(crate) selector: Option<Selector>,
@@ -128,6 +130,21 @@ impl Subscription {
     #[inline]
     pub(crate) fn has_credit(&self) -> bool {
         self.started && (self.window < self.prefetch || self.pulled > 0)
+    }
+
+    /// Whether what it gets from topics never comes back: nobody will ask for the message again.
+    #[inline]
+    pub(crate) fn is_passing(&self) -> bool {
+        match self.settles {
+            Settles::WhenWritten | Settles::Unreturned => true,
+            Settles::WhenAcknowledged => false,
+        }
+    }
+
+    /// Whether a delivery from a topic is only counted now: those that are, come before all others.
+    #[inline]
+    pub(crate) fn counts_topics(&self) -> bool {
+        self.unsettled.is_empty() && self.is_passing()
     }
 
     /// Whether it wants only some messages.
@@ -220,6 +237,7 @@ impl Subscription {
     }
 
     /// Forgets the deliveries at the front that are settled.
+    #[inline]
     pub(crate) fn drop_settled(&mut self) {
         while self.unsettled.front().is_some_and(|front| front.status == Status::Settled) {
             self.unsettled.pop_front();

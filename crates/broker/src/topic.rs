@@ -5,7 +5,6 @@ use crate::broker::{Broker, Place, Step};
 use crate::history::History;
 use crate::queue::{Counters, Item, Role};
 use crate::subscription::{Pending, Source};
-use ferrymq_model::request::Settles;
 use ferrymq_model::selector::Effort;
 use ferrymq_model::{Destination, Message, SessionId};
 use ferrymq_storage::Lsn;
@@ -77,13 +76,14 @@ impl Broker {
         self.note_published(topic, &subscribers, item, expired);
         let is_dispatch_watched = self.is_watched(Kind::MessageDispatched);
         let (room_max, crowded) = (self.settings.subscription_memory_limit_bytes, self.live_memory_max());
+        let key = self.topics.key(topic);
+        let size = item.size as usize;
         for &index in &subscribers {
             let subscription = &mut self.subscriptions[index];
             let local = subscription.not_from.is_some() && subscription.session == from;
             if local || expired || !subscription.wants(message, 0, &mut effort) {
                 continue;
             }
-            let size = item.size as usize;
             let roomy = self.live_memory < crowded && subscription.has_room(size, room_max);
             if !roomy && !self.make_room(index, topic, size) {
                 self.subscriptions[index].discarded += 1;
@@ -94,15 +94,17 @@ impl Broker {
             subscription.held_bytes += size;
             self.live_memory += size;
             self.topics[topic].memory += size;
-            let passing = subscription.settles != Settles::WhenAcknowledged;
             if !held && subscription.has_credit() && subscription.pending.is_empty() {
-                let kept = if passing {
-                    Item { leaf: item.leaf.clone(), message: Some(Arc::clone(message)), ..*item }
+                if subscription.counts_topics() {
+                    subscription.deliver_counted(key, (message, item.size), item.leaf.as_ref(), step.out);
+                } else if subscription.is_passing() {
+                    let kept = Item { leaf: item.leaf.clone(), message: Some(Arc::clone(message)), ..*item };
+                    subscription.deliver(Source::Topic(topic), kept, true, false, step.out);
                 } else {
                     let own = own.get_or_insert_with(|| Arc::new(message.detached()));
-                    Item { leaf: item.leaf.clone(), message: Some(Arc::clone(own)), ..*item }
-                };
-                subscription.deliver(Source::Topic(topic), kept, passing, false, step.out);
+                    let kept = Item { leaf: item.leaf.clone(), message: Some(Arc::clone(own)), ..*item };
+                    subscription.deliver(Source::Topic(topic), kept, false, false, step.out);
+                }
                 if is_dispatch_watched {
                     self.note_live(Kind::MessageDispatched, topic, item, Some(index));
                 }
@@ -169,10 +171,19 @@ impl Broker {
                 self.release_live(index, topic, item.size as usize);
                 continue;
             }
-            let passing = subscription.settles != Settles::WhenAcknowledged;
             subscription.slow &= !subscription.pending.is_empty();
             self.note_live(Kind::MessageDispatched, topic, &item, Some(index));
-            self.subscriptions[index].deliver(Source::Topic(topic), item, passing, false, step.out);
+            let subscription = &mut self.subscriptions[index];
+            match &item.message {
+                Some(message) if subscription.counts_topics() => {
+                    let key = self.topics.key(topic);
+                    subscription.deliver_counted(key, (message, item.size), item.leaf.as_ref(), step.out);
+                }
+                Some(_) | None => {
+                    let passing = subscription.is_passing();
+                    subscription.deliver(Source::Topic(topic), item, passing, false, step.out);
+                }
+            }
         }
     }
 

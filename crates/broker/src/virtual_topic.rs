@@ -55,6 +55,14 @@ impl Broker {
         })
     }
 
+    /// Whether a queue is one that some virtual topic feeds. It must outlive a restart from its first consumer on: what is
+    /// sent before that consumer is back would else miss the group.
+    pub(crate) fn is_of_group(&self, queue: &Destination) -> bool {
+        let feeds =
+            |rule: &VirtualTopic| overlap(&format!("{}{}{}", rule.prefix, rule.name, rule.postfix), &queue.name);
+        queue.kind == DestinationKind::Queue && self.settings.virtual_topics.iter().any(feeds)
+    }
+
     /// Whether a pattern names one group's share of several virtual topics: `Consumer.A.VirtualTopic.>`. It is then a
     /// queue, too: one that takes what is sent to any of them.
     pub(crate) fn is_group_of_many(&self, leaf: &Destination) -> bool {

@@ -20,8 +20,15 @@ pub(crate) type Placed = Vec<(u32, Item)>;
 
 impl Work {
     /// Whether there is nothing to record.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.removals.is_empty() && self.dead.is_empty() && self.forgotten.is_empty() && self.released.is_empty()
+    }
+
+    /// Whether there is nothing, or nothing but messages that left: what can be recorded with more of the same.
+    #[inline]
+    pub(crate) fn is_only_removals(&self) -> bool {
+        self.dead.is_empty() && self.forgotten.is_empty()
     }
 
     /// A message goes to the dead-letter queue.

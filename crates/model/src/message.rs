@@ -105,6 +105,11 @@ impl Message {
         Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self.clone() }
     }
 
+    /// As [`Message::detached`], of a message that nobody else has.
+    pub fn detach(&mut self) {
+        self.bytes = Bytes::copy_from_slice(&self.bytes);
+    }
+
     /// Whether the message is worthless at `now`.
     #[must_use]
     pub fn is_expired(&self, now: WallTime) -> bool {

@@ -1,7 +1,8 @@
 //! Measures the core alone: messages a second that one core carries through `node::step`, fed with batches as
 //! connections feed it. No socket, no codec; the journal's batches are performed on a disk in memory.
 //!
-//! `cargo run --release -p ferrymq-node --example step`
+//! `cargo run --release -p ferrymq-node --example step [part of a row's name [deliveries]]`. With both arguments the row
+//! runs once, for a profiler that counts instructions.
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a measuring program")]
 
 use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
@@ -18,6 +19,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 const DELIVERIES: u64 = 4_000_000;
+/// Deliveries of one acknowledgement, for consumers that collect.
+const COLLECTED: u64 = 50;
 
 #[derive(Debug)]
 struct Plain;
@@ -44,6 +47,28 @@ struct Load {
     /// Messages of one step.
     batch: u64,
     mode: DeliveryMode,
+    settling: Settling,
+}
+
+/// How consumers settle what was delivered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Settling {
+    /// By the session, once a batch, as soon as it is written.
+    Written,
+    /// As OpenWire's sessions do for queues: so many at a time.
+    Acknowledged(u64),
+    /// As OpenWire's sessions do for topics: written once a batch, then acknowledged so many at a time.
+    Unreturned(u64),
+}
+
+impl Settling {
+    fn settles(self) -> Settles {
+        match self {
+            Self::Written => Settles::WhenWritten,
+            Self::Acknowledged(_) => Settles::WhenAcknowledged,
+            Self::Unreturned(_) => Settles::Unreturned,
+        }
+    }
 }
 
 struct Bench {
@@ -78,7 +103,7 @@ impl Bench {
                     confirm: None,
                 }
             } else {
-                Request::Subscribe(Box::new(subscribe(&address)))
+                Request::Subscribe(Box::new(subscribe(&address, load.settling)))
             });
             bench.step(slot);
         }
@@ -100,14 +125,15 @@ impl Bench {
     }
 
     /// Nanoseconds a delivery.
-    fn run(&mut self, load: &Load) -> f64 {
+    fn run(&mut self, load: &Load, deliveries: u64) -> f64 {
         let message = message(load);
-        let rounds = DELIVERIES / u64::from(load.subscribers) / load.batch;
+        let rounds = deliveries / u64::from(load.subscribers) / load.batch;
         let mut delivered = 0_u64;
         let start = Instant::now();
         for round in 1..=rounds {
             for number in 0..load.batch {
-                let message = Arc::clone(&message);
+                // As a session makes them: each a value of its own, all of them with the same buffer.
+                let message = Arc::new(Message::clone(&message));
                 let confirm = (load.mode == DeliveryMode::Persistent).then_some(Token(number));
                 self.requests.push(Request::Send { producer: ProducerId(1), message, transaction: None, confirm });
             }
@@ -116,13 +142,7 @@ impl Bench {
             delivered +=
                 self.out.events.drain(..).filter(|(_, event)| matches!(event, Event::Deliver(_))).count() as u64;
             for slot in 1..=load.subscribers {
-                self.requests.push(Request::Settle {
-                    subscription: SubscriptionId(1),
-                    deliveries: Deliveries::Through(DeliveryId(round * load.batch)),
-                    settlement: Settlement::Consumed,
-                    transaction: None,
-                    confirm: None,
-                });
+                self.settle(load, round);
                 self.step(slot);
             }
         }
@@ -133,7 +153,38 @@ impl Bench {
     }
 }
 
-fn subscribe(address: &Arc<Address>) -> Subscribe {
+impl Bench {
+    /// What a consumer's session says about a round's deliveries.
+    fn settle(&mut self, load: &Load, round: u64) {
+        let (first, last) = ((round - 1) * load.batch + 1, round * load.batch);
+        let through = Deliveries::Through(DeliveryId(last));
+        let at_a_time = match load.settling {
+            Settling::Written => return self.requests.push(settle(through, Settlement::Consumed)),
+            Settling::Acknowledged(at_a_time) => at_a_time,
+            Settling::Unreturned(at_a_time) => {
+                self.requests.push(settle(through, Settlement::Written));
+                at_a_time
+            }
+        };
+        let mut from = first;
+        while from <= last {
+            let to = (from + at_a_time - 1).min(last);
+            let deliveries = match load.settling {
+                Settling::Unreturned(_) => Deliveries::Through(DeliveryId(to)),
+                _ if from == to => Deliveries::One(DeliveryId(to)),
+                _ => Deliveries::Range(DeliveryId(from), DeliveryId(to)),
+            };
+            self.requests.push(settle(deliveries, Settlement::Consumed));
+            from = to + 1;
+        }
+    }
+}
+
+fn settle(deliveries: Deliveries, settlement: Settlement) -> Request {
+    Request::Settle { subscription: SubscriptionId(1), deliveries, settlement, transaction: None, confirm: None }
+}
+
+fn subscribe(address: &Arc<Address>, settling: Settling) -> Subscribe {
     Subscribe {
         subscription: SubscriptionId(1),
         name: None,
@@ -141,7 +192,7 @@ fn subscribe(address: &Arc<Address>) -> Subscribe {
         selector: None,
         selector_converts_text: true,
         mode: SubscribeMode::Consume,
-        settles: Settles::WhenWritten,
+        settles: settling.settles(),
         gives_up: GivesUp::Broker,
         prefetch: 1000,
         no_local: false,
@@ -173,20 +224,32 @@ fn message(load: &Load) -> Arc<Message> {
 
 fn main() {
     use DeliveryMode::{NonPersistent, Persistent};
-    let load = |name, to, subscribers, batch, mode| Load { name, to, subscribers, batch, mode };
+    let load = |name, to, subscribers, batch, mode, settling| Load { name, to, subscribers, batch, mode, settling };
     let loads = [
-        load("queue 1 to 1", "q", 1, 50, NonPersistent),
-        load("topic 1 to 1", "topic://t", 1, 50, NonPersistent),
-        load("topic 1 to 100", "topic://t", 100, 20, NonPersistent),
-        load("persistent queue, confirmed", "q", 1, 50, Persistent),
+        load("queue 1 to 1", "q", 1, 50, NonPersistent, Settling::Written),
+        load("queue, each acknowledged", "q", 1, 50, NonPersistent, Settling::Acknowledged(1)),
+        load("queue, acknowledged by 50", "q", 1, 50, NonPersistent, Settling::Acknowledged(COLLECTED)),
+        load("topic 1 to 1 written", "topic://t", 1, 50, NonPersistent, Settling::Written),
+        load("topic, unreturned, each", "topic://t", 1, 50, NonPersistent, Settling::Unreturned(1)),
+        load("topic, unreturned, by 50", "topic://t", 1, 50, NonPersistent, Settling::Unreturned(COLLECTED)),
+        load("topic 1 to 100", "topic://t", 100, 20, NonPersistent, Settling::Written),
+        load("topic 1 to 100, unreturned", "topic://t", 100, 20, NonPersistent, Settling::Unreturned(COLLECTED)),
+        load("persistent queue, confirmed", "q", 1, 50, Persistent, Settling::Written),
+        load("persistent, each acknowledged", "q", 1, 50, Persistent, Settling::Acknowledged(1)),
     ];
-    for load in &loads {
-        Bench::new(load).run(load);
-        let mut runs: Vec<f64> = (0..3).map(|_| Bench::new(load).run(load)).collect();
+    let mut arguments = std::env::args().skip(1);
+    let (wanted, deliveries) = (arguments.next().unwrap_or_default(), arguments.next());
+    for load in loads.iter().filter(|load| load.name.contains(&wanted)) {
+        if let Some(deliveries) = &deliveries {
+            Bench::new(load).run(load, deliveries.parse().expect("a number of deliveries"));
+            continue;
+        }
+        Bench::new(load).run(load, DELIVERIES);
+        let mut runs: Vec<f64> = (0..3).map(|_| Bench::new(load).run(load, DELIVERIES)).collect();
         runs.sort_by(f64::total_cmp);
         let rate = 1000.0 / runs[1];
         println!(
-            "{:<28} {:6.1} / {:6.1} / {:6.1} ns a delivery (min/median/max of 3), {rate:5.2} M a second on one core",
+            "{:<30} {:6.1} / {:6.1} / {:6.1} ns a delivery (min/median/max of 3), {rate:5.2} M a second on one core",
             load.name, runs[0], runs[1], runs[2]
         );
     }

@@ -85,7 +85,6 @@ struct State {
     phase: Phase,
     agreed: Option<Agreed>,
     encoder: Encoder,
-    scratch: BytesMut,
     /// Why the last command could not be written.
     unwritable: Option<String>,
     /// Who is connected, from its ConnectionInfo on.
@@ -160,7 +159,6 @@ impl Session {
             phase: Phase::Fresh,
             agreed: None,
             encoder: Encoder::new(codec.clone()),
-            scratch: BytesMut::new(),
             unwritable: None,
             client: None,
             has_broker_info: false,
@@ -253,7 +251,7 @@ fn receive(decoder: &mut Decoder, state: &mut State, cx: &mut Context<'_>, input
             input.clear();
             return Closing::No;
         }
-        let command = match decoder.decode(input) {
+        let mut command = match decoder.decode(input) {
             Ok(Some(command)) => command,
             Ok(None) => return Closing::No,
             Err(malformed) => {
@@ -270,7 +268,9 @@ fn receive(decoder: &mut Decoder, state: &mut State, cx: &mut Context<'_>, input
             }
             closing
         } else {
-            state.command(cx, command)
+            let closing = state.command(cx, &mut command);
+            decoder.reuse(command);
+            closing
         };
         if closing != Closing::No {
             input.clear();
@@ -281,8 +281,8 @@ fn receive(decoder: &mut Decoder, state: &mut State, cx: &mut Context<'_>, input
 
 impl State {
     /// Carries a command out and answers it.
-    fn command(&mut self, cx: &mut Context<'_>, command: Command) -> Closing {
-        let reply = reply_of(&command);
+    fn command(&mut self, cx: &mut Context<'_>, command: &mut Command) -> Closing {
+        let reply = reply_of(command);
         let result = match self.phase {
             Phase::Fresh => Err(PeerError::state("the first command is not a WireFormatInfo").fatal()),
             Phase::Agreed | Phase::Removed => self.command_of_stranger(cx, command, reply),
@@ -300,24 +300,29 @@ impl State {
         }
     }
 
-    fn command_of_client(&mut self, cx: &mut Context<'_>, command: Command, reply: Reply) -> Result<Done, PeerError> {
+    fn command_of_client(
+        &mut self,
+        cx: &mut Context<'_>,
+        command: &mut Command,
+        reply: Reply,
+    ) -> Result<Done, PeerError> {
         if self.restored.is_restoring() {
-            self.restored.hear(&command);
+            self.restored.hear(command);
         }
         match command {
             Command::Message(message) => self.send(cx, message, reply),
-            Command::MessageAck(ack) => self.acknowledge(cx, &ack, reply),
-            Command::MessagePull(pull) => self.pull(cx, &pull),
-            Command::TransactionInfo(info) => self.transaction(cx, &info, reply),
-            Command::SessionInfo(info) => self.add_session(&info),
-            Command::ProducerInfo(info) => self.add_producer(cx, &info, reply),
-            Command::ConsumerInfo(info) => self.subscribe(cx, *info, reply),
-            Command::RemoveInfo(info) => self.remove(cx, &info, reply),
-            Command::RemoveSubscriptionInfo(info) => self.remove_subscription(cx, &info, reply),
-            Command::DestinationInfo(info) => self.destination(cx, &info, reply),
-            Command::ConsumerControl(control) => self.consumer_control(cx, &control),
+            Command::MessageAck(ack) => self.acknowledge(cx, ack, reply),
+            Command::MessagePull(pull) => self.pull(cx, pull),
+            Command::TransactionInfo(info) => self.transaction(cx, info, reply),
+            Command::SessionInfo(info) => self.add_session(info),
+            Command::ProducerInfo(info) => self.add_producer(cx, info, reply),
+            Command::ConsumerInfo(info) => self.subscribe(cx, std::mem::take(info), reply),
+            Command::RemoveInfo(info) => self.remove(cx, info, reply),
+            Command::RemoveSubscriptionInfo(info) => self.remove_subscription(cx, info, reply),
+            Command::DestinationInfo(info) => self.destination(cx, info, reply),
+            Command::ConsumerControl(control) => self.consumer_control(cx, control),
             Command::FlushCommand(_) => self.flush(cx, reply),
-            Command::ConnectionInfo(info) => Err(self.connected_already(&info)),
+            Command::ConnectionInfo(info) => Err(self.connected_already(info)),
             other => self.command_of_stranger(cx, other, reply),
         }
     }

@@ -1,5 +1,10 @@
 //! Virtual clients: each asks what a real session of its role would ask, and lives with what it is told.
 
+mod keep;
+mod places;
+
+pub use places::{Cast, SHARED_DURABLE, SHARED_DURABLE_TOPIC, durable_topic};
+
 use crate::content::{COLORS, PLAIN, Properties, WISHES};
 use crate::random::Random;
 use bytes::Bytes;
@@ -29,34 +34,28 @@ pub enum Role {
     Durable,
     /// Looks into queues, and asks for figures.
     Browser,
+    /// Shares a subscription to a topic with others.
+    Member,
+    /// Has a temporary queue.
+    Owner,
+    /// Makes, purges and deletes what others use.
+    Keeper,
 }
-
-/// The roles of a usual simulation, one client each.
-pub const ROLES: [Role; 11] = [
-    Role::Producer,
-    Role::Producer,
-    Role::Producer,
-    Role::Consumer,
-    Role::Consumer,
-    Role::Automatic,
-    Role::Transfer,
-    Role::Listener,
-    Role::Durable,
-    Role::Durable,
-    Role::Browser,
-];
 
 const QUEUES: [&str; 3] = ["Q.A", "Q.B", "Q.C"];
 /// A queue that gets nothing but scheduled messages: they come in the order in which they are due.
 const SCHEDULED_QUEUE: &str = "S.A";
 /// The longest delay of a message, in milliseconds.
 pub const DELAY_MS_MAX: u64 = 2000;
+/// The most that a message repeats.
+pub const REPEATS_MAX: u64 = 3;
 const TOPICS: [&str; 2] = ["T.X", "T.Y"];
 
 /// A client.
 #[derive(Debug)]
 pub struct Client {
     role: Role,
+    cast: Cast,
     slot: u32,
     generation: u32,
     connected: bool,
@@ -85,14 +84,20 @@ pub struct Client {
     /// Its subscription has no prefetch: it gets what it asks for.
     pulls: bool,
     paused: bool,
+    /// Temporary queues that it heard of, the last ones.
+    rumours: Vec<Arc<Destination>>,
+    /// Its own temporary queue.
+    temporary: Option<Arc<Destination>>,
+    temporaries: u32,
 }
 
 impl Client {
     /// A client that is not connected yet.
     #[must_use]
-    pub fn new(role: Role, slot: u32, random: Random) -> Self {
+    pub fn new(role: Role, cast: Cast, slot: u32, random: Random) -> Self {
         Self {
             role,
+            cast,
             slot,
             generation: 0,
             connected: false,
@@ -114,6 +119,9 @@ impl Client {
             settles: Settles::WhenAcknowledged,
             pulls: false,
             paused: false,
+            rumours: Vec::new(),
+            temporary: None,
+            temporaries: 0,
         }
     }
 
@@ -156,6 +164,7 @@ impl Client {
         self.awaited = None;
         self.deletable = false;
         self.paused = false;
+        self.temporary = None;
     }
 
     /// Asks for something, if there is anything to ask now.
@@ -168,7 +177,9 @@ impl Client {
         }
         match self.role {
             Role::Producer => self.produce(wall),
-            Role::Consumer | Role::Transfer | Role::Durable => self.consume(wall),
+            Role::Consumer | Role::Transfer | Role::Durable | Role::Member => self.consume(wall),
+            Role::Owner => self.own(wall),
+            Role::Keeper => self.keep(),
             Role::Automatic | Role::Listener => self.listen(),
             Role::Browser => self.browse(),
         }
@@ -195,10 +206,13 @@ impl Client {
                 self.subscription = None;
                 self.outgoing.push_back(Request::Unsubscribe { subscription, seen: Seen::Unknown, confirm: None });
             }
-            Event::SubscriptionEnded { .. } => self.subscription = None,
+            Event::SubscriptionEnded { subscription, .. } if self.subscription == Some(subscription) => {
+                self.subscription = None;
+            }
             Event::Pause => self.paused = true,
             Event::Resume => self.paused = false,
             Event::Deliver(_)
+            | Event::SubscriptionEnded { .. }
             | Event::Inspected { .. }
             | Event::Purged { .. }
             | Event::Closed { .. }
@@ -222,6 +236,10 @@ impl Client {
 
     fn maybe_token(&mut self, chance: u64) -> Option<Token> {
         self.random.percent(chance).then(|| self.token())
+    }
+
+    fn sender_name(&self) -> Arc<str> {
+        Arc::from(format!("ID:sim-{}", self.slot))
     }
 
     fn client_id(&self) -> Arc<str> {
@@ -276,14 +294,7 @@ impl Client {
 
     fn producer(&mut self) -> (ProducerId, Arc<Address>) {
         if self.producers.is_empty() || (self.producers.len() < 4 && self.random.percent(30)) {
-            let leaves = match self.random.below(11) {
-                0..5 => vec![queue(QUEUES[self.random.index(QUEUES.len())])],
-                10 => vec![queue(SCHEDULED_QUEUE)],
-                5..8 => vec![topic(TOPICS[self.random.index(TOPICS.len())])],
-                _ => {
-                    vec![queue(QUEUES[self.random.index(QUEUES.len())]), topic(TOPICS[self.random.index(TOPICS.len())])]
-                }
-            };
+            let leaves = self.send_places();
             let producer = ProducerId(u32::try_from(self.producers.len()).expect("a few producers"));
             let address = Arc::new(Address { leaves });
             self.producers.push((producer, address.clone()));
@@ -300,6 +311,11 @@ impl Client {
 
     fn send(&mut self, wall: WallTime, transaction: Option<TransactionId>) {
         let (producer, address) = self.producer();
+        let is_temporary = address.leaves[0].kind.is_temporary();
+        if is_temporary && transaction.is_some() {
+            // It may be gone when the transaction commits, which would be refused whole.
+            return;
+        }
         self.sent += 1;
         let color = self.random.percent(80).then(|| *self.random.pick(&COLORS));
         let properties = Properties { n: self.random.below(10).cast_signed(), color };
@@ -311,12 +327,14 @@ impl Client {
         let annotations = is_scheduled.then(|| {
             let delay_ms = if self.random.percent(20) { 0 } else { self.random.below(DELAY_MS_MAX) };
             let schedule = Schedule { delay_ms, ..Schedule::default() };
-            Box::new(Annotations { schedule: Some(Box::new(schedule)), ..Annotations::default() })
+            let mut annotations = Annotations::default();
+            annotations.schedule = Some(Box::new(self.repeated(schedule, &mut annotations)));
+            Box::new(annotations)
         });
         let persistent = self.random.percent(75) || is_scheduled;
         let message = Message {
             header: Header {
-                id: MessageId { producer: Arc::from(format!("ID:sim-{}", self.slot)), sequence: self.sent },
+                id: MessageId { producer: self.sender_name(), sequence: self.sent },
                 destination: address.leaves[0].clone(),
                 mode: if persistent { DeliveryMode::Persistent } else { DeliveryMode::NonPersistent },
                 priority: if self.random.percent(80) { 4 } else { *self.random.pick(&[0, 5, 9]) },
@@ -328,7 +346,8 @@ impl Client {
             bytes: body,
             body_at: 0,
         };
-        let confirm = self.maybe_token(if transaction.is_some() { 10 } else { 60 });
+        let chance = if is_temporary { 100 } else { 60 };
+        let confirm = self.maybe_token(if transaction.is_some() { 10 } else { chance });
         self.outgoing.push_back(Request::Send { producer, message: Arc::new(message), transaction, confirm });
     }
 
@@ -371,19 +390,8 @@ impl Client {
             let name = Arc::from("durable");
             return self.outgoing.push_back(Request::DeleteDurable { name, confirm: Some(token) });
         }
-        let (leaves, mode) = if self.role == Role::Durable {
-            (vec![topic(durable_topic(self.slot.is_multiple_of(2)))], SubscribeMode::Durable("durable".into()))
-        } else {
-            let leaves = match self.random.below(10) {
-                0 => vec![queue("Q.*")],
-                1 => vec![queue("Q.A"), queue("Q.B")],
-                2 => vec![queue("ActiveMQ.DLQ")],
-                3 => vec![queue(SCHEDULED_QUEUE)],
-                _ => vec![queue(QUEUES[self.random.index(QUEUES.len())])],
-            };
-            (leaves, SubscribeMode::Consume)
-        };
-        let chance = if self.role == Role::Durable { 0 } else { 40 };
+        let (leaves, mode) = self.take_places();
+        let chance = if mode == SubscribeMode::Consume && self.role != Role::Owner { 40 } else { 0 };
         self.subscribe(leaves, mode, Settles::WhenAcknowledged, chance);
     }
 
@@ -480,7 +488,7 @@ impl Client {
     fn listen(&mut self) {
         match self.subscription {
             None if self.role == Role::Listener => {
-                let name = *self.random.pick(&["T.X", "T.Y", "T.>"]);
+                let name = self.listened_topic();
                 let settles = *self.random.pick(&[Settles::WhenWritten, Settles::WhenAcknowledged]);
                 self.subscribe(vec![topic(name)], SubscribeMode::Consume, settles, 30);
             }
@@ -519,13 +527,6 @@ impl Client {
             self.subscribe(vec![queue(name)], SubscribeMode::Browse, Settles::WhenWritten, 30);
         }
     }
-}
-
-/// What the durable subscription of an even or an odd client listens to: not the same, so that a dead letter tells by
-/// its origin which of them it comes from.
-#[must_use]
-pub fn durable_topic(even: bool) -> &'static str {
-    if even { "T.X.>" } else { "T.Y" }
 }
 
 /// A queue by name.

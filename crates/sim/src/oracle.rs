@@ -10,9 +10,12 @@ mod copies;
 mod delivered;
 mod ended;
 mod facts;
+mod places;
+mod series;
 mod told;
 
 pub use facts::{Promise, Violation};
+pub use series::series_name;
 
 use copies::{Copy, CopyId, Operation};
 use facts::{Facts, Session, Store, StoreKey};
@@ -33,6 +36,8 @@ pub struct Rules {
     pub redeliveries_max: u32,
     /// The broker's limit of memory, with what may be under way when it is reached. Bytes.
     pub memory_bytes_max: u64,
+    /// Memory is so small that shared subscriptions lose what is not stored.
+    pub is_short: bool,
 }
 
 /// How far a batch reaches.
@@ -58,6 +63,8 @@ pub struct Oracle {
     /// Counts starts of the node.
     incarnation: u32,
     facts: BTreeMap<MessageId, Facts>,
+    /// Which of a series' occurrences, by the ids that the broker gave them.
+    occurrences: BTreeMap<MessageId, MessageId>,
     copies: Vec<Copy>,
     stores: BTreeMap<StoreKey, Store>,
     operations: Vec<Operation>,
@@ -81,6 +88,7 @@ impl Oracle {
             marking_step: 0,
             incarnation: 0,
             facts: BTreeMap::new(),
+            occurrences: BTreeMap::new(),
             copies: Vec::new(),
             stores: BTreeMap::new(),
             operations: Vec::new(),
@@ -151,7 +159,7 @@ impl Oracle {
             .keys()
             .filter_map(|key| match key {
                 StoreKey::Durable(client, name) => Some((client.clone(), name.clone())),
-                StoreKey::Queue(_) | StoreKey::Topic(..) => None,
+                StoreKey::Queue(_) | StoreKey::Topic(..) | StoreKey::Shared(_) => None,
             })
             .collect()
     }
@@ -163,7 +171,7 @@ impl Oracle {
             .keys()
             .filter_map(|key| match key {
                 StoreKey::Queue(destination) => Some(destination.clone()),
-                StoreKey::Durable(..) | StoreKey::Topic(..) => None,
+                StoreKey::Durable(..) | StoreKey::Topic(..) | StoreKey::Shared(_) => None,
             })
             .collect()
     }

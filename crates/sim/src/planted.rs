@@ -3,6 +3,8 @@
 //! None of them is in the product: a filter changes what the node hears or says, and the oracle must notice from what
 //! clients ask and are told alone.
 
+mod places;
+
 use crate::disk::DiskDefect;
 use crate::random::Random;
 use ferrymq_model::{
@@ -64,10 +66,32 @@ pub enum Bug {
     Invents,
     /// A STOMP connection loses a byte between two reads.
     LosesByte,
+    /// A virtual topic's messages come to one group alone.
+    FeedsOneGroup,
+    /// Some of a virtual topic's messages come to its groups twice.
+    FeedsGroupTwice,
+    /// A restart forgets a group's queue with what it holds.
+    ForgetsGroups,
+    /// Each consumer of a shared subscription gets every message.
+    SharesWithAll,
+    /// A shared durable subscription ends with its last consumer.
+    ForgetsShared,
+    /// A message comes once more than it shall repeat.
+    RepeatsOnceMore,
+    /// A message comes once less than it shall repeat.
+    RepeatsOnceLess,
+    /// An occurrence that comes again comes as another one.
+    RenamesOccurrences,
+    /// A deletion is confirmed, and the queue stays with what it holds.
+    KeepsDeleted,
+    /// A purge is answered, and the messages stay.
+    KeepsPurged,
+    /// A temporary queue that is deleted stays.
+    KeepsTemporary,
 }
 
 /// Every bug.
-pub const BUGS: [Bug; 25] = [
+pub const BUGS: [Bug; 36] = [
     Bug::ConfirmsBeforeFlush,
     Bug::SkipsSync,
     Bug::PartialUnit,
@@ -93,6 +117,17 @@ pub const BUGS: [Bug; 25] = [
     Bug::HidesFromBrowser,
     Bug::Invents,
     Bug::LosesByte,
+    Bug::FeedsOneGroup,
+    Bug::FeedsGroupTwice,
+    Bug::ForgetsGroups,
+    Bug::SharesWithAll,
+    Bug::ForgetsShared,
+    Bug::RepeatsOnceMore,
+    Bug::RepeatsOnceLess,
+    Bug::RenamesOccurrences,
+    Bug::KeepsDeleted,
+    Bug::KeepsPurged,
+    Bug::KeepsTemporary,
 ];
 
 /// The filter.
@@ -129,6 +164,16 @@ impl Planted {
 
     /// What the node hears instead of a request, if anything. `early` takes events that are told at once.
     pub fn on_request(
+        &mut self,
+        session: SessionId,
+        request: Request,
+        early: &mut Vec<(SessionId, Event)>,
+    ) -> Vec<Request> {
+        let changed = self.change(session, request, early);
+        changed.map_or_else(Vec::new, |request| self.misplace(session, request, early))
+    }
+
+    fn change(
         &mut self,
         session: SessionId,
         mut request: Request,
@@ -219,6 +264,9 @@ impl Planted {
             }
             (Some(Bug::ChangesBody), Event::Deliver(delivery)) if self.random.percent(5) => {
                 change(&mut delivery.message, |message| message.bytes = [&message.bytes[..], b"!"].concat().into());
+            }
+            (Some(Bug::RenamesOccurrences), Event::Deliver(delivery)) if delivery.redeliveries > 0 => {
+                change(&mut delivery.message, places::rename_occurrence);
             }
             (Some(Bug::Invents), Event::Deliver(delivery)) if self.random.percent(5) => {
                 change(&mut delivery.message, |message| {

@@ -4,7 +4,7 @@ mod drain;
 mod life;
 mod wired;
 
-use crate::client::{Client, ROLES};
+use crate::client::{Cast, Client, Role};
 use crate::content::PLAIN;
 use crate::disk::SimDisk;
 use crate::oracle::{Oracle, Promise, Rules, Taken, Violation};
@@ -41,7 +41,9 @@ pub struct Plan {
     pub seed: u64,
     /// Events before everything is healed and drained.
     pub steps: u32,
-    /// Bit per client of [`ROLES`]: whether it takes part.
+    /// Who lives.
+    pub cast: Cast,
+    /// Bit per client of the cast: whether it takes part.
     pub clients: u32,
     /// Whether the node crashes, is stopped and started.
     pub restarts: bool,
@@ -66,6 +68,7 @@ impl Plan {
         Self {
             seed,
             steps: 1500,
+            cast: Cast::of_seed(seed),
             clients: u32::MAX,
             restarts: true,
             disk_errors: true,
@@ -148,6 +151,7 @@ impl World {
             redeliveries_max: settings.redeliveries_max,
             // Beyond the limit: what clients had on the way, and what transactions hold.
             memory_bytes_max: settings.memory_limit_bytes as u64 + (2 << 20),
+            is_short: small,
         };
         let mut disk = SimDisk::new(random.fork());
         let planted = Planted::new(plan.bug, random.fork());
@@ -159,7 +163,8 @@ impl World {
         if plan.bug == Some(Bug::LosesByte) {
             wires.iter_mut().for_each(Wire::leak);
         }
-        let clients = ROLES.iter().zip(0_u32..).map(|(role, slot)| Client::new(*role, slot, random.fork())).collect();
+        let roles = plan.cast.roles().iter().zip(0_u32..);
+        let clients = roles.map(|(role, slot)| Client::new(*role, plan.cast, slot, random.fork())).collect();
         Self {
             plan,
             random,
@@ -217,6 +222,10 @@ impl World {
         for request in requests {
             self.note(|| format!("{} asks {}", name(session), brief(&request)));
             self.oracle.asked(session, &request);
+            if let Request::CreateTemporary { destination, .. } = &request {
+                let others = self.clients.iter_mut().filter(|client| client.role() == Role::Producer);
+                others.for_each(|client| client.learn(destination));
+            }
             heard.extend(self.planted.on_request(session, request, &mut early));
         }
         self.tell(early);

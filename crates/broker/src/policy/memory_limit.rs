@@ -27,24 +27,35 @@ impl Broker {
     /// Whether a place may take one more message: refused far above the limit at which producers wait.
     #[inline]
     pub(crate) fn check_room(&self, leaves: &[Leaf]) -> Result<(), Refusal> {
-        if self.memory >= self.settings.memory_limit_bytes / 100 * BROKER_PERCENT_MAX {
-            return Err(refusal(
-                RefusalKind::LimitReached,
-                "the broker's memory is full: nothing is taken until there is room",
-            ));
-        }
-        let queue_max = self.settings.destination_memory_limit_bytes.saturating_mul(QUEUE_LIMITS_MAX);
+        self.check_memory()?;
         for (place, _) in leaves {
-            if let Place::Queue(queue) = place
-                && self.queues[*queue].memory >= queue_max
-            {
-                return Err(refusal(
-                    RefusalKind::LimitReached,
-                    "the queue is full: nothing is taken until there is room",
-                ));
+            match place {
+                Place::Queue(queue) => self.check_room_of(*queue)?,
+                Place::Topic(_) => {}
             }
         }
         Ok(())
+    }
+
+    /// Whether the broker may take one more message.
+    #[inline]
+    pub(crate) fn check_memory(&self) -> Result<(), Refusal> {
+        if self.memory < self.settings.memory_limit_bytes / 100 * BROKER_PERCENT_MAX {
+            return Ok(());
+        }
+        let text = "the broker's memory is full: nothing is taken until there is room";
+        Err(refusal(RefusalKind::LimitReached, text))
+    }
+
+    /// Whether a queue may take one more message.
+    #[inline]
+    pub(crate) fn check_room_of(&self, queue: u32) -> Result<(), Refusal> {
+        let limit = self.settings.destination_memory_limit_bytes.saturating_mul(QUEUE_LIMITS_MAX);
+        if self.queues[queue].memory < limit {
+            return Ok(());
+        }
+        let text = "the queue is full: nothing is taken until there is room";
+        Err(refusal(RefusalKind::LimitReached, text))
     }
 
     /// Whether a place that a message goes to is full, and the time over that producers wait for it. Asked for each send:

@@ -54,8 +54,11 @@ impl Item {
 
     /// Gives its message bytes of its own: one that stays must not pin the buffer that it came in.
     pub(crate) fn detach(&mut self) {
-        if let Some(message) = &self.message {
-            self.message = Some(Arc::new(message.detached()));
+        if let Some(message) = &mut self.message {
+            match Arc::get_mut(message) {
+                Some(alone) => alone.detach(),
+                None => *message = Arc::new(message.detached()),
+            }
         }
     }
 

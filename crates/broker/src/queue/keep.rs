@@ -3,7 +3,7 @@
 use crate::queue::{Entry, EntryState, Groups, Item};
 use ferrymq_model::selector::Selector;
 use ferrymq_model::{Destination, SessionId};
-use ferrymq_storage::StoreId;
+use ferrymq_storage::{Lsn, StoreId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -107,6 +107,8 @@ pub(crate) struct Queue {
     pub(crate) delivered: u64,
     /// The highest sequence that the journal knows as delivered.
     pub(crate) delivered_recorded: u64,
+    /// Where the journal was told of a queue or subscription that must outlive a restart even while it is empty.
+    pub(crate) defined: Lsn,
     /// Changes whenever a consumer that found nothing may find something.
     pub(crate) version: u64,
     /// The version at which no consumer with credit found anything.
@@ -161,6 +163,7 @@ impl Queue {
             next_sequence: 1,
             delivered: 0,
             delivered_recorded: 0,
+            defined: Lsn(0),
             version: 1,
             quiet_at: 0,
             consumers: Vec::new(),

@@ -5,13 +5,13 @@
 //! durable.
 
 use crate::broker::{Broker, Step, refusal};
+use crate::counted::Fate;
 use crate::router::{Leaf, Planned, Route, no_space};
 use crate::session::Full;
 use crate::slab::Key;
 use crate::subscription::{Source, Status};
 use crate::transaction::Transaction;
 use crate::transaction::hold::{HeldSend, HeldSettlement};
-use crate::written::Fate;
 use ferrymq_model::{Address, DeliveryMode, Message, Refusal, RefusalKind, SessionId, Settlement, Token};
 use ferrymq_storage::{Lsn, Outcome, Record, TransactionName, Urgency};
 use std::sync::Arc;
@@ -126,7 +126,7 @@ impl Broker {
         if !touched.contains(&held.subscription) {
             touched.push(held.subscription);
         }
-        self.decide_written(index, held.first, held.last, &held.settlement, |status| {
+        self.decide_counted(index, held.first, held.last, &held.settlement, |status| {
             match (status, &held.settlement) {
                 (Status::Held(number), _) if number != held.number => None,
                 (Status::Held(_), Settlement::Delivered) => Some(Fate::Becomes(Status::Working)),
@@ -230,7 +230,7 @@ impl Broker {
                 self.apply_held(&back, &mut touched, step);
                 continue;
             }
-            self.decide_written(index, held.first, held.last, &held.settlement, |status| match status {
+            self.decide_counted(index, held.first, held.last, &held.settlement, |status| match status {
                 Status::Held(number) if number == held.number => Some(Fate::Becomes(Status::Open)),
                 Status::Held(_) | Status::Open | Status::Working | Status::Settled => None,
             });

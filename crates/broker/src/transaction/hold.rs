@@ -3,11 +3,11 @@
 //! A settlement marks its deliveries as held, which opens the window for others.
 
 use crate::broker::{Broker, Step, refusal};
+use crate::counted::Fate;
 use crate::router::Route;
 use crate::settle::bounds;
 use crate::slab::Key;
 use crate::subscription::Status;
-use crate::written::Fate;
 use ferrymq_model::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_OPERATIONS_MAX};
 use ferrymq_model::{
     Address, Deliveries, Message, ProducerId, Refusal, RefusalKind, SessionId, Settlement, SubscriptionId, Token,
@@ -203,7 +203,7 @@ impl Broker {
             | Settlement::Poisoned(_) => {}
         }
         let number = self.holds + 1;
-        let mut held = self.decide_written(index, first, last, &settlement, |status| match status {
+        let mut held = self.decide_counted(index, first, last, &settlement, |status| match status {
             Status::Open | Status::Working => Some(Fate::Becomes(Status::Held(number))),
             Status::Held(_) | Status::Settled => None,
         });

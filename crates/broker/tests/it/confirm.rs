@@ -1,7 +1,7 @@
 //! Confirmations: durable first, and in order.
 
 use crate::driver::{Bench, token};
-use ferrymq_model::{Request, Token};
+use ferrymq_model::{Deliveries, DeliveryId, Request, Settlement, SubscriptionId, Token};
 
 #[test]
 fn a_persistent_message_is_delivered_before_it_is_durable_but_not_confirmed() {
@@ -40,6 +40,36 @@ fn asking_for_a_confirmation_makes_what_was_sent_without_one_durable() {
     assert!(t.journal.wants_flush());
     t.flush();
     assert_eq!(t.events(), "0 confirmed 1");
+}
+
+#[test]
+fn acknowledgements_that_follow_each_other_are_one_record_and_a_confirmation_after_them_waits_for_it() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.subscribe(0, 1, "q");
+    for body in ["a", "b", "c", "d"] {
+        t.send_durably(0, "q", body, None);
+    }
+    t.tick(100);
+    t.journal.flush_lazy();
+    t.flush();
+    t.events();
+    let acknowledge = |delivery| Request::Settle {
+        subscription: SubscriptionId(1),
+        deliveries: Deliveries::One(DeliveryId(delivery)),
+        settlement: Settlement::Consumed,
+        transaction: None,
+        confirm: None,
+    };
+    let before = t.journal.last_lsn();
+    t.ask_all(0, vec![acknowledge(1), acknowledge(2), acknowledge(3)]);
+    assert_eq!((t.journal.last_lsn().0 - before.0, t.events().as_str()), (1, ""));
+    t.ask_all(0, vec![acknowledge(4), Request::Confirm { confirm: Token(5) }]);
+    assert_eq!((t.journal.last_lsn().0 - before.0, t.events().as_str()), (2, ""));
+    t.flush();
+    assert_eq!(t.events(), "0 confirmed 5");
+    t.restart();
+    assert_eq!(t.counts("q"), "0/0/0/0");
 }
 
 #[test]

@@ -191,7 +191,12 @@ impl Bench {
     }
 
     pub(crate) fn ask(&mut self, slot: u32, request: Request) {
-        self.broker.handle(self.now, session(slot), request, &mut self.journal, &mut self.out);
+        self.ask_all(slot, vec![request]);
+    }
+
+    /// Asks for all of this in one step.
+    pub(crate) fn ask_all(&mut self, slot: u32, mut requests: Vec<Request>) {
+        self.broker.handle(self.now, session(slot), &mut requests, &mut self.journal, &mut self.out);
         self.broker.check_invariants();
         self.fetch();
     }

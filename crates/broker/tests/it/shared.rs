@@ -51,6 +51,23 @@ fn what_one_consumer_leaves_another_gets_and_with_the_last_it_ends() {
 }
 
 #[test]
+fn who_comes_second_is_confirmed_no_earlier_than_it_is_durable() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
+    t.flush();
+    t.take_events();
+    durable(&mut t, 0, 1, "topic://t", "w");
+    t.subscribe_as(1, 1, "topic://t", |wishes| {
+        wishes.mode = SubscribeMode::SharedDurable("w".into());
+        wishes.confirm = token(7);
+    });
+    assert_eq!(t.events(), "");
+    t.flush();
+    assert_eq!(t.events(), "1 confirmed 7");
+}
+
+#[test]
 fn several_consumers_of_one_connection_leave_together() {
     let mut t = Bench::new();
     t.connect(0);

@@ -83,6 +83,22 @@ fn a_group_that_came_later_gets_what_comes_then() {
 }
 
 #[test]
+fn a_group_that_nothing_was_sent_to_yet_is_there_after_a_restart() {
+    for queue in ["Consumer.A.VirtualTopic.X", "Consumer.A.VirtualTopic.>"] {
+        let mut t = Bench::new();
+        t.connect(0);
+        t.subscribe(0, 1, queue);
+        t.flush();
+        t.restart();
+        t.connect(0);
+        t.send_durably(0, "topic://VirtualTopic.X", "kept", None);
+        t.subscribe(0, 1, queue);
+        let bodies: Vec<_> = deliveries(&mut t).iter().map(|it| crate::driver::body(&it.message).to_owned()).collect();
+        assert_eq!(bodies, ["kept"], "{queue}");
+    }
+}
+
+#[test]
 fn in_a_transaction_it_comes_to_all_groups_with_the_commit() {
     let mut t = Bench::new();
     t.connect(0);

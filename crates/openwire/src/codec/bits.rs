@@ -11,12 +11,14 @@ const SIZE_IN_TWO_BYTES: u8 = 0x80;
 /// Where in a frame its boolean stream is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BitReader {
-    /// The byte that the next bit is in, counted from the frame's start.
+    /// The next bits, the lowest first.
+    window: u64,
+    /// How many of them are left.
+    left: u32,
+    /// The byte behind those in the window, counted from the frame's start.
     byte: usize,
     /// Past the last byte.
     end: usize,
-    /// The next bit in that byte.
-    bit: u8,
 }
 
 impl BitReader {
@@ -35,22 +37,34 @@ impl BitReader {
         if end > frame.len() {
             return Err(CodecError::Truncated { needed: end });
         }
-        Ok((Self { byte: start, end, bit: 0 }, end))
+        Ok((Self { window: 0, left: 0, byte: start, end }, end))
     }
 
-    /// The next bit.
-    #[inline]
-    pub(crate) fn next(&mut self, frame: &[u8]) -> Result<bool, CodecError> {
-        if self.byte >= self.end {
-            return Err(CodecError::Bits);
+    /// The next bit; `None`: there is none left.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, frame: &[u8]) -> Option<bool> {
+        if self.left == 0 && !self.fill(frame) {
+            return None;
         }
-        let value = frame[self.byte] >> self.bit & 1 != 0;
-        self.bit += 1;
-        if self.bit == 8 {
-            self.bit = 0;
-            self.byte += 1;
+        let value = self.window & 1 != 0;
+        self.window >>= 1;
+        self.left -= 1;
+        Some(value)
+    }
+
+    /// Takes the next bytes of the stream into the window. Whether there are any.
+    #[inline(never)]
+    fn fill(&mut self, frame: &[u8]) -> bool {
+        let len = (self.end - self.byte).min(size_of::<u64>());
+        if len == 0 {
+            return false;
         }
-        Ok(value)
+        let mut octets = [0; size_of::<u64>()];
+        octets[..len].copy_from_slice(&frame[self.byte..self.byte + len]);
+        self.window = u64::from_le_bytes(octets);
+        self.left = 8 * len as u32;
+        self.byte += len;
+        true
     }
 }
 
@@ -139,13 +153,13 @@ mod tests {
             let (mut reader, end) = BitReader::open(&frame, 0).unwrap();
             assert_eq!(end, frame.len());
             for n in 0..count {
-                assert_eq!(reader.next(&frame), Ok(n % 3 == 0));
+                assert_eq!(reader.next(&frame), Some(n % 3 == 0));
             }
             let spare = (8 - count % 8) % 8;
             for _ in 0..spare {
-                assert_eq!(reader.next(&frame), Ok(false));
+                assert_eq!(reader.next(&frame), Some(false));
             }
-            assert_eq!(reader.next(&frame), Err(CodecError::Bits));
+            assert_eq!(reader.next(&frame), None);
         }
     }
 

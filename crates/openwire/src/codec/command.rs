@@ -15,7 +15,7 @@ use crate::codec::message_dispatch::{MessageDispatch, MessageDispatchNotificatio
 use crate::codec::message_pull::MessagePull;
 use crate::codec::network::{BrokerSubscriptionInfo, DiscoveryEvent, NetworkBridgeFilter};
 use crate::codec::producer::{ProducerAck, ProducerInfo};
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
 use crate::codec::response::{DataArrayResponse, DataResponse, ExceptionResponse, IntegerResponse, Response};
 use crate::codec::session::{RemoveInfo, RemoveSubscriptionInfo, SessionInfo};
 use crate::codec::table::Structure;
@@ -47,12 +47,12 @@ macro_rules! commands {
                 }
             }
 
-            fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+            fn read(code: u8, reader: &mut Reader<'_>) -> Read<Self> {
                 Ok(match code {
                     $($name::TYPE_CODE => Self::$name(Structure::read(code, reader)?),)*
                     23..=29 => Self::Message(Structure::read(code, reader)?),
                     100..=103 | 111 | 112 | 120..=124 => Self::Object(Structure::read(code, reader)?),
-                    _ => return Err(CodecError::UnknownType(code)),
+                    _ => return reader.fail(CodecError::UnknownType(code)),
                 })
             }
 

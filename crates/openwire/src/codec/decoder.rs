@@ -1,11 +1,15 @@
 //! Bytes to commands.
 
 use crate::codec::cache::DecodeCache;
+use crate::codec::message::{MESSAGE_FIRST, MESSAGE_LAST, Message};
+use crate::codec::message_ack::MessageAck;
+use crate::codec::message_body::MessageBody;
 use crate::codec::reader::{Encoding, Reader};
+use crate::codec::repeat::Last;
 use crate::codec::table::Structure;
 use crate::codec::wire_format_info::{MAGIC, WireFormatInfo};
 use crate::codec::{CodecError, CodecOptions, Command, SIZE_BYTES};
-use crate::limits::WIRE_FORMAT_INFO_BYTES_MAX;
+use crate::limits::{REUSED_BYTES_MAX, WIRE_FORMAT_INFO_BYTES_MAX};
 use bytes::{Buf, Bytes, BytesMut};
 
 /// The reading half of one connection.
@@ -17,6 +21,11 @@ pub struct Decoder {
     needed: usize,
     /// After an error nothing can be understood any more.
     poisoned: bool,
+    /// What the last frame took beside the body of its message. Bytes.
+    fields_len: usize,
+    /// The next message is read over this one, the next acknowledgement over that.
+    message: Last<Message>,
+    ack: Last<MessageAck>,
 }
 
 impl Decoder {
@@ -24,7 +33,15 @@ impl Decoder {
     #[must_use]
     pub fn new(options: CodecOptions) -> Self {
         let cache = options.cache.map(DecodeCache::new);
-        Self { options, cache, needed: 1, poisoned: false }
+        Self {
+            options,
+            cache,
+            needed: 1,
+            poisoned: false,
+            fields_len: 0,
+            message: Last::default(),
+            ack: Last::default(),
+        }
     }
 
     /// What was agreed.
@@ -51,6 +68,22 @@ impl Decoder {
         result
     }
 
+    /// Takes a command back that nobody needs any more, as it was decoded but for the body of a message: the next of its
+    /// type is read over it, and makes only what is different. What is large is not kept, and nothing that pins a frame.
+    pub fn reuse(&mut self, command: Command) {
+        let is_small = self.fields_len <= REUSED_BYTES_MAX;
+        match command {
+            Command::Message(mut message) if is_small && message.fields.data_structure.is_none() => {
+                message.fields.body = MessageBody::default();
+                self.message.keep(message);
+            }
+            Command::Message(_) => self.message.forget(),
+            Command::MessageAck(ack) if is_small => self.ack.keep(ack),
+            Command::MessageAck(_) => self.ack.forget(),
+            _ => {}
+        }
+    }
+
     fn decode_sized(&mut self, input: &mut BytesMut) -> Result<Option<Command>, CodecError> {
         let Some(head) = input.first_chunk::<SIZE_BYTES>() else { return Ok(None) };
         let announced = i32::from_be_bytes(*head);
@@ -67,7 +100,12 @@ impl Decoder {
         }
         input.advance(SIZE_BYTES);
         let frame = input.split_to(size).freeze();
-        let (command, end) = self.read(&frame)?;
+        let (command, end) = match self.again(&frame) {
+            Some(command) => (command, size),
+            None => self.read(&frame)?,
+        };
+        let body_len = if let Command::Message(message) = &command { message.fields.body.bytes().len() } else { 0 };
+        self.fields_len = frame.len().saturating_sub(body_len);
         if end < frame.len() {
             return Err(CodecError::TrailingBytes(frame.len() - end));
         }
@@ -105,15 +143,45 @@ impl Decoder {
         }
     }
 
+    /// The command in `frame`, if that is like the last one of its type.
+    #[inline]
+    pub(crate) fn again(&mut self, frame: &Bytes) -> Option<Command> {
+        let (version, stores) = (self.options.version, self.stores());
+        match *frame.first()? {
+            MESSAGE_FIRST..=MESSAGE_LAST => self.message.again(frame, version, stores).map(Command::Message),
+            MessageAck::TYPE_CODE => self.ack.again(frame, version, stores).map(Command::MessageAck),
+            _ => None,
+        }
+    }
+
+    fn stores(&self) -> u64 {
+        self.cache.as_ref().map_or(0, DecodeCache::stores)
+    }
+
     /// The command at the start of `frame`, and where it ends.
     fn read(&mut self, frame: &Bytes) -> Result<(Command, usize), CodecError> {
         let &type_code = frame.first().ok_or(CodecError::Truncated { needed: 1 })?;
         if type_code == WireFormatInfo::TYPE_CODE {
             return read_wire_format_info(frame);
         }
-        let mut reader = Reader::open(frame, 1, self.options.encoding(), self.cache.as_mut())?;
-        let command = Command::read(type_code, &mut reader)?;
-        Ok((command, reader.position()))
+        let reader = Reader::open(frame, 1, self.options.encoding(), self.cache.as_mut())?;
+        match type_code {
+            MESSAGE_FIRST..=MESSAGE_LAST => {
+                let (message, end) = self.message.read(type_code, reader)?;
+                Ok((Command::Message(message), end))
+            }
+            MessageAck::TYPE_CODE => {
+                let (ack, end) = self.ack.read(type_code, reader)?;
+                Ok((Command::MessageAck(ack), end))
+            }
+            _ => {
+                let mut reader = reader;
+                match Command::read(type_code, &mut reader) {
+                    Ok(command) => Ok((command, reader.position())),
+                    Err(failed) => Err(reader.why(failed)),
+                }
+            }
+        }
     }
 }
 
@@ -129,6 +197,7 @@ fn read_wire_format_info(frame: &Bytes) -> Result<(Command, usize), CodecError> 
         return Err(CodecError::Magic);
     }
     let mut reader = Reader::open(frame, 1, Encoding { version: 1, tight: false, stack_trace: false }, None)?;
-    let info = WireFormatInfo::read(WireFormatInfo::TYPE_CODE, &mut reader)?;
+    let read = WireFormatInfo::read(WireFormatInfo::TYPE_CODE, &mut reader);
+    let info = read.map_err(|failed| reader.why(failed))?;
     Ok((info.into(), reader.position()))
 }

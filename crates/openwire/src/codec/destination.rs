@@ -2,7 +2,7 @@
 
 use crate::codec::CodecError;
 use crate::codec::ids::{BrokerId, ConnectionId};
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
 use crate::codec::table::{Array, Byte, Cached, Coded, Long, Name, Structure, structure};
 use crate::codec::writer::Writer;
 use std::sync::Arc;
@@ -42,15 +42,21 @@ impl Structure for Destination {
         }
     }
 
-    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let kind = match code {
+    fn read(code: u8, reader: &mut Reader<'_>) -> Read<Self> {
+        let mut destination = Self::default();
+        destination.read_over(code, reader)?;
+        Ok(destination)
+    }
+
+    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Read<()> {
+        self.kind = match code {
             100 => DestinationKind::Queue,
             101 => DestinationKind::Topic,
             102 => DestinationKind::TempQueue,
             103 => DestinationKind::TempTopic,
-            _ => return Err(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
+            _ => return reader.fail(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
         };
-        Ok(Self { kind, physical_name: Name::read(reader)? })
+        Name::read(&mut self.physical_name, reader)
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {

@@ -2,11 +2,12 @@
 
 use crate::codec::CodecError;
 use crate::codec::destination::Destination;
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
 use crate::codec::table::{Cached, Long, Name, Structure, Text, structure};
 use crate::codec::template::{BROKER_SEQUENCE, PRODUCER_SEQUENCE, Varying};
 use crate::codec::transaction::TransactionId;
 use crate::codec::writer::Writer;
+use std::sync::Arc;
 
 structure! {
     /// A connection: `ID:host-port-start-sequence:n`, made by the client.
@@ -108,7 +109,15 @@ pub(crate) trait Cacheable: Structure {
 }
 
 macro_rules! cacheable {
-    ($($name:ident),*) => { $(
+    ($($name:ident $(($text:ident $(, $number:ident)*))?;)*) => { $(
+        $(impl $name {
+            /// As `==`. Both mostly come from the same place, and then share their text.
+            #[inline]
+            pub(crate) fn is_same(&self, other: &Self) -> bool {
+                (Arc::ptr_eq(&self.$text, &other.$text) $(&& self.$number == other.$number)*) || self == other
+            }
+        })?
+
         impl Cacheable for $name {
             fn to_object(&self) -> ObjectId {
                 ObjectId::$name(self.clone())
@@ -122,13 +131,31 @@ macro_rules! cacheable {
             }
 
             fn is_object(&self, object: &ObjectId) -> bool {
-                matches!(object, ObjectId::$name(value) if value == self)
+                matches!(object, ObjectId::$name(value) if is_same!(self, value $(, $text)?))
             }
         }
     )* };
 }
 
-cacheable!(ConnectionId, SessionId, ConsumerId, ProducerId, BrokerId, Destination, TransactionId);
+/// `is_same` where there is one.
+macro_rules! is_same {
+    ($one:expr, $other:expr, $text:ident) => {
+        $one.is_same($other)
+    };
+    ($one:expr, $other:expr) => {
+        $one == $other
+    };
+}
+
+cacheable! {
+    ConnectionId(value);
+    SessionId(connection_id, value);
+    ConsumerId(connection_id, session_id, value);
+    ProducerId(connection_id, session_id, value);
+    BrokerId(value);
+    Destination(physical_name, kind);
+    TransactionId;
+}
 
 impl Cacheable for ObjectId {
     fn to_object(&self) -> ObjectId {
@@ -175,7 +202,7 @@ impl Structure for ObjectId {
         }
     }
 
-    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+    fn read(code: u8, reader: &mut Reader<'_>) -> Read<Self> {
         Ok(match code {
             ConnectionId::TYPE_CODE => Self::ConnectionId(Structure::read(code, reader)?),
             SessionId::TYPE_CODE => Self::SessionId(Structure::read(code, reader)?),
@@ -184,7 +211,7 @@ impl Structure for ObjectId {
             BrokerId::TYPE_CODE => Self::BrokerId(Structure::read(code, reader)?),
             100..=103 => Self::Destination(Structure::read(code, reader)?),
             111 | 112 => Self::TransactionId(Structure::read(code, reader)?),
-            _ => return Err(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
+            _ => return reader.fail(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
         })
     }
 

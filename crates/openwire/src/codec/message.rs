@@ -4,7 +4,8 @@ use crate::codec::CodecError;
 use crate::codec::command::Command;
 use crate::codec::destination::Destination;
 use crate::codec::ids::{BrokerId, ConsumerId, MessageId, ProducerId};
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
+use crate::codec::repeat::{Again, Changing};
 use crate::codec::table::{Array, Body, Boolean, Byte, Cached, Int, Nested, Structure, Text, fields};
 use crate::codec::template::{ARRIVAL, BROKER_IN_TIME, BROKER_OUT_TIME, EXPIRATION, TIMESTAMP, Varying};
 use crate::codec::transaction::TransactionId;
@@ -14,7 +15,7 @@ fields! {
     /// What every message has, whatever its type.
     MessageFields {
         /// Numbers the commands of one side; a response names it.
-        command_id: Int;
+        command_id: Changing<Int>;
         /// Whether the sender waits for a response.
         response_required: Boolean;
         /// Who sent it.
@@ -30,11 +31,11 @@ fields! {
         /// In which transaction, before it was moved.
         original_transaction_id: Cached<TransactionId>;
         /// `JMSXGroupID`.
-        group_id: Text;
+        group_id: Changing<Text>;
         /// `JMSXGroupSeq`.
         group_sequence: Int;
         /// `JMSCorrelationID`.
-        correlation_id: Text;
+        correlation_id: Changing<Text>;
         /// `JMSDeliveryMode`.
         persistent: Boolean;
         /// `JMSExpiration`, 0: never. Milliseconds since 1970.
@@ -90,6 +91,10 @@ fields! {
     }
 }
 
+/// The first type code of messages.
+pub(crate) const MESSAGE_FIRST: u8 = 23;
+/// The last one.
+pub(crate) const MESSAGE_LAST: u8 = 29;
 /// The version that brought blob messages.
 const BLOB_SINCE: u8 = 3;
 
@@ -137,13 +142,18 @@ impl Structure for Message {
         }
     }
 
-    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+    fn read(code: u8, reader: &mut Reader<'_>) -> Read<Self> {
         Self::read_boxed(code, reader).map(|message| *message)
     }
 
-    fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Result<Box<Self>, CodecError> {
+    fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Read<Box<Self>> {
         let mut message = Box::<Self>::default();
-        message.kind = match code {
+        message.read_over(code, reader)?;
+        Ok(message)
+    }
+
+    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Read<()> {
+        self.kind = match code {
             23 => MessageKind::Plain,
             24 => MessageKind::Bytes,
             25 => MessageKind::Map,
@@ -151,14 +161,22 @@ impl Structure for Message {
             27 => MessageKind::Stream,
             28 => MessageKind::Text,
             29 if reader.version() >= BLOB_SINCE => MessageKind::Blob(Box::default()),
-            29 => return Err(CodecError::UnknownType(code)),
-            _ => return Err(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
+            29 => return reader.fail(CodecError::UnknownType(code)),
+            _ => return reader.fail(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
         };
-        message.fields.read_into(reader)?;
-        if let MessageKind::Blob(blob) = &mut message.kind {
+        self.fields.read_into(reader)?;
+        if let MessageKind::Blob(blob) = &mut self.kind {
             blob.read_into(reader)?;
         }
-        Ok(message)
+        Ok(())
+    }
+
+    fn read_changed(&mut self, again: &mut Again<'_>) -> Option<()> {
+        self.fields.read_changed_fields(again)?;
+        if let MessageKind::Blob(blob) = &mut self.kind {
+            blob.read_changed_fields(again)?;
+        }
+        Some(())
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {

@@ -5,7 +5,8 @@
 
 use crate::codec::bits::BitReader;
 use crate::codec::cache::DecodeCache;
-use crate::codec::ids::{Cacheable, ObjectId};
+use crate::codec::ids::Cacheable;
+use crate::codec::repeat::{Hole, Note};
 use crate::codec::table::Structure;
 use crate::codec::{CodecError, text};
 use crate::limits::{NESTING_DEPTH_MAX, STRUCTURES_PER_FRAME_MAX};
@@ -20,9 +21,18 @@ pub(crate) struct Encoding {
     pub(crate) stack_trace: bool,
 }
 
+/// What a reading function gives.
+pub(crate) type Read<T> = Result<T, Failed>;
+
+/// Why nothing could be read is noted in the reader ([`Reader::why`]): so what a field's reading gives fits into registers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Failed(());
+
 /// What is left of a frame.
 pub(crate) struct Reader<'a> {
     frame: &'a Bytes,
+    /// The same.
+    octets: &'a [u8],
     at: usize,
     /// In tight encoding.
     bits: Option<BitReader>,
@@ -32,6 +42,10 @@ pub(crate) struct Reader<'a> {
     cache: Option<&'a mut DecodeCache>,
     depth_left: usize,
     structures_left: usize,
+    /// Why something could not be read.
+    failure: Option<CodecError>,
+    /// Where the rows are noted that change, if that is wanted.
+    notes: Option<&'a mut Vec<Note>>,
 }
 
 impl<'a> Reader<'a> {
@@ -50,6 +64,7 @@ impl<'a> Reader<'a> {
         };
         Ok(Self {
             frame,
+            octets: frame,
             at,
             bits,
             version: encoding.version,
@@ -57,7 +72,27 @@ impl<'a> Reader<'a> {
             cache,
             depth_left: NESTING_DEPTH_MAX,
             structures_left: STRUCTURES_PER_FRAME_MAX,
+            failure: None,
+            notes: None,
         })
+    }
+
+    /// Notes in `notes` where the rows are that change.
+    pub(crate) fn noting(mut self, notes: &'a mut Vec<Note>) -> Self {
+        self.notes = Some(notes);
+        self
+    }
+
+    /// The frame cannot be read.
+    #[cold]
+    pub(crate) fn fail<T>(&mut self, error: CodecError) -> Read<T> {
+        self.failure = Some(error);
+        Err(Failed(()))
+    }
+
+    /// Why the frame could not be read.
+    pub(crate) fn why(&self, _: Failed) -> CodecError {
+        self.failure.expect("nothing fails but by `fail`")
     }
 
     #[inline]
@@ -74,55 +109,82 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// What lies between two places of the frame that were passed already.
-    #[inline]
-    pub(crate) fn slice(&self, range: std::ops::Range<usize>) -> Bytes {
-        self.frame.slice(range)
+    /// How often something was cached. Count.
+    pub(crate) fn stores(&self) -> u64 {
+        self.cache.as_ref().map_or(0, |cache| cache.stores())
     }
 
+    /// All of it.
     #[inline]
-    fn take(&mut self, len: usize) -> Result<&'a [u8], CodecError> {
-        let needed = self.at.saturating_add(len);
-        let frame: &'a [u8] = self.frame;
-        let taken = frame.get(self.at..needed).ok_or(CodecError::Truncated { needed })?;
-        self.at = needed;
-        Ok(taken)
+    pub(crate) fn frame(&self) -> &'a Bytes {
+        self.frame
     }
 
-    #[inline]
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
-        let mut octets = [0; N];
-        octets.copy_from_slice(self.take(N)?);
-        Ok(octets)
+    /// A row that changes was read; it began at `from`.
+    #[inline(always)]
+    pub(crate) fn note(&mut self, from: usize, hole: Hole) {
+        if let Some(notes) = &mut self.notes {
+            notes.push(Note { range: from..self.at, hole });
+        }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, len: usize) -> Read<&'a [u8]> {
+        match self.octets.get(self.at..).and_then(|rest| rest.get(..len)) {
+            Some(taken) => {
+                self.at += len;
+                Ok(taken)
+            }
+            None => self.truncated(len),
+        }
+    }
+
+    #[cold]
+    fn truncated<T>(&mut self, len: usize) -> Read<T> {
+        self.fail(CodecError::Truncated { needed: self.at.saturating_add(len) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
+        match self.octets.get(self.at..).and_then(<[u8]>::first_chunk) {
+            Some(octets) => {
+                self.at += N;
+                Ok(*octets)
+            }
+            None => self.truncated(N),
+        }
     }
 
     /// One bit, or one byte.
-    #[inline]
-    pub(crate) fn boolean(&mut self) -> Result<bool, CodecError> {
+    #[inline(always)]
+    pub(crate) fn boolean(&mut self) -> Read<bool> {
         match &mut self.bits {
-            Some(bits) => bits.next(self.frame),
+            Some(bits) => match bits.next(self.octets) {
+                Some(bit) => Ok(bit),
+                None => self.fail(CodecError::Bits),
+            },
             None => Ok(self.array::<1>()? != [0]),
         }
     }
 
-    #[inline]
-    pub(crate) fn byte(&mut self) -> Result<i8, CodecError> {
+    #[inline(always)]
+    pub(crate) fn byte(&mut self) -> Read<i8> {
         Ok(i8::from_be_bytes(self.array()?))
     }
 
-    #[inline]
-    pub(crate) fn short(&mut self) -> Result<i16, CodecError> {
+    #[inline(always)]
+    pub(crate) fn short(&mut self) -> Read<i16> {
         Ok(i16::from_be_bytes(self.array()?))
     }
 
-    #[inline]
-    pub(crate) fn int(&mut self) -> Result<i32, CodecError> {
+    #[inline(always)]
+    pub(crate) fn int(&mut self) -> Read<i32> {
         Ok(i32::from_be_bytes(self.array()?))
     }
 
     /// Tight: two bits tell whether none, two, four or eight bytes follow; less than eight are unsigned.
-    #[inline]
-    pub(crate) fn long(&mut self) -> Result<i64, CodecError> {
+    #[inline(always)]
+    pub(crate) fn long(&mut self) -> Read<i64> {
         if self.bits.is_none() {
             return Ok(i64::from_be_bytes(self.array()?));
         }
@@ -135,110 +197,196 @@ impl<'a> Reader<'a> {
     }
 
     /// A count or length of 16 bits, which Java reads as a signed number.
-    pub(crate) fn count(&mut self) -> Result<usize, CodecError> {
+    #[inline]
+    pub(crate) fn count(&mut self) -> Read<usize> {
         let count = self.short()?;
-        usize::try_from(count).map_err(|_| CodecError::NegativeLength(i32::from(count)))
+        match usize::try_from(count) {
+            Ok(count) => Ok(count),
+            Err(_) => self.fail(CodecError::NegativeLength(i32::from(count))),
+        }
     }
 
-    #[inline]
-    pub(crate) fn text(&mut self) -> Result<Option<Arc<str>>, CodecError> {
-        if !self.boolean()? {
-            return Ok(None);
+    pub(crate) fn text(&mut self) -> Read<Option<Arc<str>>> {
+        let mut text = None;
+        self.text_over(&mut text)?;
+        Ok(text)
+    }
+
+    /// Text that may be absent.
+    #[inline(always)]
+    pub(crate) fn text_over(&mut self, text: &mut Option<Arc<str>>) -> Read<()> {
+        if self.boolean()? {
+            return self.present_text_over(text);
         }
+        forget(text);
+        Ok(())
+    }
+
+    /// As [`Self::text_over`], for a row that changes.
+    pub(crate) fn changing_text_over(&mut self, text: &mut Option<Arc<str>>) -> Read<()> {
+        if !self.boolean()? {
+            forget(text);
+            return Ok(());
+        }
+        let from = self.at;
+        let octets = self.text_octets()?;
+        self.note(from, octets.hole());
+        if !text.as_deref().is_some_and(|text| octets.are(text)) {
+            *text = Some(self.made_of(&octets)?);
+        }
+        Ok(())
+    }
+
+    fn present_text_over(&mut self, text: &mut Option<Arc<str>>) -> Read<()> {
+        let octets = self.text_octets()?;
+        if !text.as_deref().is_some_and(|text| octets.are(text)) {
+            *text = Some(self.made_of(&octets)?);
+        }
+        Ok(())
+    }
+
+    /// Text that is not absent.
+    pub(crate) fn name_over(&mut self, name: &mut Arc<str>) -> Read<()> {
+        if !self.boolean()? {
+            return self.fail(CodecError::Null("a name"));
+        }
+        let octets = self.text_octets()?;
+        if !octets.are(name) {
+            *name = self.made_of(&octets)?;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn text_octets(&mut self) -> Read<TextOctets<'a>> {
         if self.bits.is_some() && self.boolean()? {
             let len = self.count()?;
-            return Ok(Some(single_bytes(self.take(len)?)));
+            return Ok(TextOctets::Single(self.take(len)?));
         }
         let len = u16::from_be_bytes(self.array()?);
-        Ok(Some(Arc::from(text::decode(self.take(usize::from(len))?)?)))
+        Ok(TextOctets::Modified(self.take(usize::from(len))?))
     }
 
-    pub(crate) fn optional_octets(&mut self) -> Result<Option<Bytes>, CodecError> {
+    fn made_of(&mut self, octets: &TextOctets<'_>) -> Read<Arc<str>> {
+        match octets.to_text() {
+            Ok(text) => Ok(text),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    pub(crate) fn optional_octets(&mut self) -> Read<Option<Bytes>> {
         Ok(self.optional_range()?.map(|range| self.frame.slice(range)))
     }
 
     /// Where in the frame the octets lie, if there are any; in front of them stands their length of 32 bits.
-    #[inline]
-    pub(crate) fn optional_range(&mut self) -> Result<Option<std::ops::Range<usize>>, CodecError> {
+    #[inline(always)]
+    pub(crate) fn optional_range(&mut self) -> Read<Option<std::ops::Range<usize>>> {
         if !self.boolean()? {
             return Ok(None);
         }
         let len = self.int()?;
-        let len = usize::try_from(len).map_err(|_| CodecError::NegativeLength(len))?;
+        let Ok(len) = usize::try_from(len) else { return self.fail(CodecError::NegativeLength(len)) };
         let start = self.at;
         self.take(len)?;
         Ok(Some(start..self.at))
     }
 
     /// A structure with its type code in front, or nothing.
-    #[inline]
-    pub(crate) fn nested<T: Structure>(&mut self) -> Result<Option<T>, CodecError> {
-        if !self.boolean()? {
-            return Ok(None);
+    #[inline(always)]
+    pub(crate) fn nested_over<T: Structure>(&mut self, value: &mut Option<T>) -> Read<()> {
+        if self.boolean()? {
+            return self.present_over(value);
         }
+        forget(value);
+        Ok(())
+    }
+
+    fn present_over<T: Structure>(&mut self, value: &mut Option<T>) -> Read<()> {
         let code = u8::from_be_bytes(self.array()?);
         if self.bits.is_some() && may_embed_a_form(code) && self.boolean()? {
-            return Err(CodecError::EmbeddedForm);
+            return self.fail(CodecError::EmbeddedForm);
         }
         self.enter()?;
-        let structure = T::read(code, self)?;
+        match value {
+            Some(value) => value.read_over(code, self)?,
+            None => *value = Some(T::read(code, self)?),
+        }
         self.leave();
-        Ok(Some(structure))
+        Ok(())
     }
 
-    /// As [`Self::nested`], through the cache where it is on.
-    #[inline]
-    pub(crate) fn cached<T: Cacheable>(&mut self) -> Result<Option<T>, CodecError> {
+    /// As [`Self::nested_over`], through the cache where it is on.
+    #[inline(always)]
+    pub(crate) fn cached_over<T: Cacheable>(&mut self, value: &mut Option<T>) -> Read<()> {
         if self.cache.is_none() {
-            return self.nested();
+            return self.nested_over(value);
         }
         if self.boolean()? {
-            let index = self.short()?;
-            let value = self.nested::<T>()?;
-            let object = value.as_ref().map(T::to_object);
-            self.cache_store(index, object)?;
-            return Ok(value);
+            return self.remembered_over(value);
         }
         let index = self.short()?;
-        let Some(cache) = &self.cache else { return Ok(None) };
-        match cache.get(index)? {
-            None => Ok(None),
-            Some(object) => match T::from_object(object) {
-                Some(value) => Ok(Some(value)),
-                None => Err(CodecError::UnexpectedType { found: object.type_code(), wanted: T::NAME }),
-            },
+        let Some(cache) = &self.cache else { return Ok(()) };
+        match (cache.get(index), &mut *value) {
+            (Ok(None), _) => forget(value),
+            (Ok(Some(object)), Some(value)) if value.is_object(object) => {}
+            (Ok(Some(object)), _) => {
+                *value = T::from_object(object);
+                if value.is_none() {
+                    let found = object.type_code();
+                    return self.fail(CodecError::UnexpectedType { found, wanted: T::NAME });
+                }
+            }
+            (Err(error), _) => return self.fail(error),
         }
+        Ok(())
     }
 
-    fn cache_store(&mut self, index: i16, object: Option<ObjectId>) -> Result<(), CodecError> {
-        match &mut self.cache {
-            Some(cache) => cache.store(index, object),
-            None => Ok(()),
+    /// A structure that the cache shall remember.
+    fn remembered_over<T: Cacheable>(&mut self, value: &mut Option<T>) -> Read<()> {
+        let index = self.short()?;
+        self.nested_over(value)?;
+        let Some(cache) = &mut self.cache else { return Ok(()) };
+        match cache.store(index, value.as_ref().map(T::to_object)) {
+            Ok(()) => Ok(()),
+            Err(error) => self.fail(error),
         }
     }
 
     /// Structures one after another. Null among them is refused: no client sends it.
-    pub(crate) fn structures<T: Structure>(&mut self) -> Result<Option<Vec<T>>, CodecError> {
-        if !self.boolean()? {
-            return Ok(None);
+    #[inline(always)]
+    pub(crate) fn structures_over<T: Structure>(&mut self, structures: &mut Option<Vec<T>>) -> Read<()> {
+        forget(structures);
+        if self.boolean()? {
+            *structures = Some(self.structures()?);
         }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn structures<T: Structure>(&mut self) -> Read<Vec<T>> {
         let count = self.count()?;
         // Each has at least its type code: a larger count never comes true.
         if count > self.frame.len() - self.at {
-            return Err(CodecError::Truncated { needed: self.at + count });
+            return self.truncated(count);
         }
         let mut structures = Vec::new();
         for _ in 0..count {
-            structures.push(self.nested::<T>()?.ok_or(CodecError::Null(T::NAME))?);
+            let mut structure = None;
+            self.nested_over::<T>(&mut structure)?;
+            match structure {
+                Some(structure) => structures.push(structure),
+                None => return self.fail(CodecError::Null(T::NAME)),
+            }
         }
-        Ok(Some(structures))
+        Ok(structures)
     }
 
     /// Counts a structure and a level of nesting.
     #[inline]
-    pub(crate) fn enter(&mut self) -> Result<(), CodecError> {
+    pub(crate) fn enter(&mut self) -> Read<()> {
         self.count_structure()?;
-        self.depth_left = self.depth_left.checked_sub(1).ok_or(CodecError::TooDeep)?;
+        let Some(left) = self.depth_left.checked_sub(1) else { return self.fail(CodecError::TooDeep) };
+        self.depth_left = left;
         Ok(())
     }
 
@@ -249,9 +397,49 @@ impl<'a> Reader<'a> {
 
     /// Counts what takes memory like a structure.
     #[inline]
-    pub(crate) fn count_structure(&mut self) -> Result<(), CodecError> {
-        self.structures_left = self.structures_left.checked_sub(1).ok_or(CodecError::TooMany)?;
+    pub(crate) fn count_structure(&mut self) -> Read<()> {
+        let Some(left) = self.structures_left.checked_sub(1) else { return self.fail(CodecError::TooMany) };
+        self.structures_left = left;
         Ok(())
+    }
+}
+
+/// Mostly there is nothing to forget.
+#[inline(always)]
+fn forget<T>(value: &mut Option<T>) {
+    if value.is_some() {
+        *value = None;
+    }
+}
+
+/// A text as it stands in the frame.
+pub(crate) enum TextOctets<'a> {
+    /// One byte a character.
+    Single(&'a [u8]),
+    /// Modified UTF-8.
+    Modified(&'a [u8]),
+}
+
+impl TextOctets<'_> {
+    /// Whether they are this text, as far as can be said without reading them: what is ASCII has but one form.
+    #[inline]
+    pub(crate) fn are(&self, text: &str) -> bool {
+        let (Self::Single(octets) | Self::Modified(octets)) = *self;
+        octets == text.as_bytes() && octets.is_ascii()
+    }
+
+    fn hole(&self) -> Hole {
+        match self {
+            Self::Single(_) => Hole::SingleText,
+            Self::Modified(_) => Hole::ModifiedText,
+        }
+    }
+
+    pub(crate) fn to_text(&self) -> Result<Arc<str>, CodecError> {
+        match self {
+            Self::Single(octets) => Ok(single_bytes(octets)),
+            Self::Modified(octets) => Ok(Arc::from(text::decode(octets)?)),
+        }
     }
 }
 

@@ -14,11 +14,15 @@
 //!
 //! The table becomes the struct, its default, one function that reads it and one that writes it. Tight, loose, cached and
 //! uncached are the business of the reader and the writer underneath, so that the order of fields stands in one place.
+//!
+//! Reading is reading over: a field of the new command takes the place of the same field of an old one, and what is the
+//! same in both stays where it is. So ids and destinations that repeat are not made again.
 
 use crate::codec::CodecError;
 use crate::codec::ids::Cacheable;
 use crate::codec::message_body::MessageBody;
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
+use crate::codec::repeat::Again;
 use crate::codec::writer::Writer;
 use bytes::Bytes;
 use std::fmt;
@@ -33,8 +37,15 @@ pub trait Kind {
 
 /// How a kind of field is read and written.
 pub(crate) trait Coded: Kind {
-    fn read(reader: &mut Reader<'_>) -> Result<Self::Value, CodecError>;
+    /// Reads over `value`. After an error it is undefined, but valid.
+    fn read(value: &mut Self::Value, reader: &mut Reader<'_>) -> Read<()>;
     fn write(value: &Self::Value, writer: &mut Writer<'_>) -> Result<(), CodecError>;
+
+    /// As [`Self::read`], out of a frame that is like the last one but for the rows that change: most kinds do not.
+    #[inline(always)]
+    fn read_changed(_value: &mut Self::Value, _again: &mut Again<'_>) -> Option<()> {
+        Some(())
+    }
 }
 
 /// Something with a type code.
@@ -44,12 +55,24 @@ pub(crate) trait Structure: Sized {
     /// The code it is sent with.
     fn type_code(&self) -> u8;
     /// Reads what follows the type code `code`.
-    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError>;
+    fn read(code: u8, reader: &mut Reader<'_>) -> Read<Self>;
     /// Writes what follows the type code.
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError>;
 
+    /// As [`Self::read`], over what is here. After an error that is undefined, but valid.
+    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Read<()> {
+        *self = Self::read(code, reader)?;
+        Ok(())
+    }
+
+    /// As [`Self::read_over`], out of a frame that is like the last one but for the rows that change.
+    #[inline(always)]
+    fn read_changed(&mut self, _again: &mut Again<'_>) -> Option<()> {
+        Some(())
+    }
+
     /// As [`Self::read`], into a box: a large structure is read where it stays instead of being moved there.
-    fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Result<Box<Self>, CodecError> {
+    fn read_boxed(code: u8, reader: &mut Reader<'_>) -> Read<Box<Self>> {
         Self::read(code, reader).map(Box::new)
     }
 }
@@ -61,19 +84,29 @@ impl<T: Structure> Structure for Box<T> {
         T::type_code(self)
     }
 
-    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+    fn read(code: u8, reader: &mut Reader<'_>) -> Read<Self> {
         T::read_boxed(code, reader)
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {
         T::write(self, writer)
     }
+
+    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Read<()> {
+        T::read_over(self, code, reader)
+    }
+
+    fn read_changed(&mut self, again: &mut Again<'_>) -> Option<()> {
+        T::read_changed(self, again)
+    }
 }
 
-/// Declares kinds: name, documentation, value, how it is read from `r`, how it is written from `v` to `w`.
+/// Declares kinds: name, documentation, value, how it is read from `r` over `old`, how it is written from `v` to `w`; where it
+/// changes from one command to the next, how it is read from `a` over `old`.
 macro_rules! kinds {
     ($($(#[$meta:meta])* $name:ident $(<$param:ident: $bound:ident>)? => $value:ty,
-        |$r:ident| $read:expr, |$v:ident, $w:ident| $write:expr;)*) => { $(
+        |$old:ident, $r:ident| $read:expr, |$v:ident, $w:ident| $write:expr
+        $(, |$changed:ident, $a:ident| $again:expr)?;)*) => { $(
         $(#[$meta])*
         #[derive(Debug)]
         pub struct $name $(<$param>(PhantomData<$param>))?;
@@ -83,8 +116,8 @@ macro_rules! kinds {
         }
 
         impl $(<$param: $bound>)? Coded for $name $(<$param>)? {
-            #[inline]
-            fn read($r: &mut Reader<'_>) -> Result<$value, CodecError> {
+            #[inline(always)]
+            fn read($old: &mut $value, $r: &mut Reader<'_>) -> Read<()> {
                 $read
             }
 
@@ -92,41 +125,55 @@ macro_rules! kinds {
             fn write($v: &$value, $w: &mut Writer<'_>) -> Result<(), CodecError> {
                 $write
             }
+
+            $(#[inline(always)]
+            fn read_changed($changed: &mut $value, $a: &mut Again<'_>) -> Option<()> {
+                $again
+            })?
         }
     )* };
 }
 
 kinds! {
     /// A truth value: a bit in tight, a byte in loose encoding.
-    Boolean => bool, |r| r.boolean(), |v, w| { w.boolean(*v); Ok(()) };
+    Boolean => bool, |old, r| set(old, r.boolean()), |v, w| { w.boolean(*v); Ok(()) };
     /// 8 bits, signed.
-    Byte => i8, |r| r.byte(), |v, w| { w.byte(*v); Ok(()) };
+    Byte => i8, |old, r| set(old, r.byte()), |v, w| { w.byte(*v); Ok(()) };
     /// 32 bits, signed.
-    Int => i32, |r| r.int(), |v, w| { w.int(*v); Ok(()) };
+    Int => i32, |old, r| set(old, r.int()), |v, w| { w.int(*v); Ok(()) };
     /// 64 bits, signed; short in tight encoding when it is small.
-    Long => i64, |r| r.long(), |v, w| { w.long(*v); Ok(()) };
+    Long => i64, |old, r| set(old, r.long()), |v, w| { w.long(*v); Ok(()) };
     /// Text that may be absent.
-    Text => Option<Arc<str>>, |r| r.text(), |v, w| w.text(v.as_deref());
+    Text => Option<Arc<str>>, |old, r| r.text_over(old), |v, w| w.text(v.as_deref());
     /// Text that identifies something: null is refused.
-    Name => Arc<str>, |r| r.text()?.ok_or(CodecError::Null("a name")), |v, w| w.text(Some(v));
+    Name => Arc<str>, |old, r| r.name_over(old), |v, w| w.text(Some(v));
     /// Text that is never shown.
-    Hidden => Option<Secret>, |r| Ok(r.text()?.map(Secret)), |v, w| w.text(v.as_ref().map(Secret::expose));
+    Hidden => Option<Secret>, |old, r| set(old, Ok(r.text()?.map(Secret))), |v, w| w.text(v.as_ref().map(Secret::expose));
     /// Octets that may be absent: a slice of the frame, not copied.
-    Octets => Option<Bytes>, |r| r.optional_octets(), |v, w| w.optional_octets(v.as_deref());
+    Octets => Option<Bytes>, |old, r| set(old, r.optional_octets()), |v, w| w.optional_octets(v.as_deref());
     /// Content and properties of a message: one slice of the frame for both, not copied.
-    Body => MessageBody, |r| MessageBody::read(r), |v, w| v.write(w);
+    Body => MessageBody, |old, r| set(old, MessageBody::read(r)), |v, w| v.write(w),
+        |old, a| a.body().map(|body| *old = body);
     /// A few octets that outlive their frame: copied, so that they do not pin it.
     OwnOctets => Option<Bytes>,
-        |r| Ok(r.optional_octets()?.map(|octets| Bytes::copy_from_slice(&octets))),
+        |old, r| set(old, Ok(r.optional_octets()?.map(|octets| Bytes::copy_from_slice(&octets)))),
         |v, w| w.optional_octets(v.as_deref());
     /// Eight octets without a length.
-    EightOctets => [u8; 8], |r| r.array(), |v, w| { w.octets(v); Ok(()) };
+    EightOctets => [u8; 8], |old, r| set(old, r.array()), |v, w| { w.octets(v); Ok(()) };
     /// A structure inside this one, or nothing.
-    Nested<T: Structure> => Option<T>, |r| r.nested(), |v, w| w.nested(v.as_ref());
+    Nested<T: Structure> => Option<T>, |old, r| r.nested_over(old), |v, w| w.nested(v.as_ref()),
+        |old, a| old.as_mut().map_or(Some(()), |old| old.read_changed(a));
     /// A structure that goes through the marshal cache where it is on.
-    Cached<T: Cacheable> => Option<T>, |r| r.cached(), |v, w| w.cached(v.as_ref());
+    Cached<T: Cacheable> => Option<T>, |old, r| r.cached_over(old), |v, w| w.cached(v.as_ref());
     /// Structures one after another, or nothing, which is not the same as none.
-    Array<T: Structure> => Option<Vec<T>>, |r| r.structures(), |v, w| w.structures(v.as_deref());
+    Array<T: Structure> => Option<Vec<T>>, |old, r| r.structures_over(old), |v, w| w.structures(v.as_deref());
+}
+
+/// What was read takes the place of what was there.
+#[inline(always)]
+fn set<T>(old: &mut T, new: Read<T>) -> Read<()> {
+    *old = new?;
+    Ok(())
 }
 
 /// Text that no log and no panic shows.
@@ -172,17 +219,28 @@ macro_rules! fields {
         }
 
         impl $name {
-            /// Reads what the version has; the other fields stay as they are.
+            /// Reads over what the version has; the other fields stay as they are.
             #[allow(unused_variables, reason = "some tables have no rows, or none that depends on the version")]
             pub(crate) fn read_into(
                 &mut self,
                 reader: &mut crate::codec::reader::Reader<'_>,
-            ) -> Result<(), crate::codec::CodecError> {
+            ) -> crate::codec::reader::Read<()> {
                 let version = reader.version();
                 $(if crate::codec::table::exists!(version $(, since $since)? $(, until $until)?) {
-                    self.$field = <$kind as crate::codec::table::Coded>::read(reader)?;
+                    <$kind as crate::codec::table::Coded>::read(&mut self.$field, reader)?;
                 })*
                 Ok(())
+            }
+
+            /// Reads over the rows that change, see [`crate::codec::repeat`].
+            #[allow(unused_variables, reason = "some tables have no rows, or none that depends on the version")]
+            #[inline(always)]
+            pub(crate) fn read_changed_fields(&mut self, again: &mut crate::codec::repeat::Again<'_>) -> Option<()> {
+                let version = again.version();
+                $(if crate::codec::table::exists!(version $(, since $since)? $(, until $until)?) {
+                    <$kind as crate::codec::table::Coded>::read_changed(&mut self.$field, again)?;
+                })*
+                Some(())
             }
 
             #[allow(unused_variables, reason = "some tables have no rows, or none that depends on the version")]
@@ -206,7 +264,7 @@ macro_rules! structure {
         crate::codec::table::structure! {
             $(#[$meta])* $name = $code $(since $first)? {
                 /// Numbers the commands of one side; a response names it.
-                command_id: crate::codec::table::Int;
+                command_id: crate::codec::repeat::Changing<crate::codec::table::Int>;
                 /// Whether the sender waits for a response.
                 response_required: crate::codec::table::Boolean;
                 $($rows)*
@@ -231,16 +289,28 @@ macro_rules! structure {
             fn read(
                 code: u8,
                 reader: &mut crate::codec::reader::Reader<'_>,
-            ) -> Result<Self, crate::codec::CodecError> {
+            ) -> crate::codec::reader::Read<Self> {
+                let mut fields = Self::default();
+                fields.read_over(code, reader)?;
+                Ok(fields)
+            }
+
+            fn read_over(
+                &mut self,
+                code: u8,
+                reader: &mut crate::codec::reader::Reader<'_>,
+            ) -> crate::codec::reader::Read<()> {
                 if code != $code {
-                    return Err(crate::codec::CodecError::UnexpectedType { found: code, wanted: Self::NAME });
+                    return reader.fail(crate::codec::CodecError::UnexpectedType { found: code, wanted: Self::NAME });
                 }
                 if !crate::codec::table::exists!(reader.version() $(, since $first)?) {
-                    return Err(crate::codec::CodecError::UnknownType(code));
+                    return reader.fail(crate::codec::CodecError::UnknownType(code));
                 }
-                let mut fields = Self::default();
-                fields.read_into(reader)?;
-                Ok(fields)
+                self.read_into(reader)
+            }
+
+            fn read_changed(&mut self, again: &mut crate::codec::repeat::Again<'_>) -> Option<()> {
+                self.read_changed_fields(again)
             }
 
             fn write(&self, writer: &mut crate::codec::writer::Writer<'_>) -> Result<(), crate::codec::CodecError> {

@@ -1,7 +1,7 @@
 //! Exceptions: the name of a Java class and a message, as plain text. Nothing is ever made of the name.
 
 use crate::codec::CodecError;
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
 use crate::codec::table::{Coded, Kind};
 use crate::codec::writer::Writer;
 use crate::limits::STACK_TRACE_ELEMENTS_MAX;
@@ -38,16 +38,17 @@ impl Kind for Throwable {
 }
 
 impl Coded for Throwable {
-    fn read(reader: &mut Reader<'_>) -> Result<Self::Value, CodecError> {
+    fn read(value: &mut Self::Value, reader: &mut Reader<'_>) -> Read<()> {
+        *value = None;
         if !reader.boolean()? {
-            return Ok(None);
+            return Ok(());
         }
         reader.enter()?;
         let mut throwable = Box::new(Self { class_name: reader.text()?, message: reader.text()?, ..Self::default() });
         if reader.has_stack_traces() {
             let count = reader.count()?;
             if count > STACK_TRACE_ELEMENTS_MAX {
-                return Err(CodecError::TooMany);
+                return reader.fail(CodecError::TooMany);
             }
             for _ in 0..count {
                 reader.count_structure()?;
@@ -58,10 +59,11 @@ impl Coded for Throwable {
                     line: reader.int()?,
                 });
             }
-            throwable.cause = Self::read(reader)?;
+            Self::read(&mut throwable.cause, reader)?;
         }
         reader.leave();
-        Ok(Some(throwable))
+        *value = Some(throwable);
+        Ok(())
     }
 
     fn write(value: &Self::Value, writer: &mut Writer<'_>) -> Result<(), CodecError> {

@@ -2,7 +2,7 @@
 
 use crate::codec::CodecError;
 use crate::codec::ids::ConnectionId;
-use crate::codec::reader::Reader;
+use crate::codec::reader::{Read, Reader};
 use crate::codec::table::{Byte, Cached, Int, Long, OwnOctets, Structure, structure};
 use crate::codec::writer::Writer;
 
@@ -60,11 +60,22 @@ impl Structure for TransactionId {
         }
     }
 
-    fn read(code: u8, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+    fn read(code: u8, reader: &mut Reader<'_>) -> Read<Self> {
         match code {
             LocalTransactionId::TYPE_CODE => Structure::read(code, reader).map(Self::Local),
             XaTransactionId::TYPE_CODE => Structure::read(code, reader).map(Self::Xa),
-            _ => Err(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
+            _ => reader.fail(CodecError::UnexpectedType { found: code, wanted: Self::NAME }),
+        }
+    }
+
+    fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Read<()> {
+        match (code, &mut *self) {
+            (LocalTransactionId::TYPE_CODE, Self::Local(id)) => id.read_over(code, reader),
+            (XaTransactionId::TYPE_CODE, Self::Xa(id)) => id.read_over(code, reader),
+            _ => {
+                *self = Self::read(code, reader)?;
+                Ok(())
+            }
         }
     }
 

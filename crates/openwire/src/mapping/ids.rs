@@ -75,7 +75,7 @@ impl Names {
     /// The text of a producer, the same `Arc` each time.
     pub fn producer(&mut self, id: &ProducerId) -> Arc<str> {
         if let Some((last, text)) = &self.last
-            && last == id
+            && last.is_same(id)
         {
             return Arc::clone(text);
         }

@@ -48,14 +48,14 @@ impl fmt::Display for InvalidMessage {
 
 impl std::error::Error for InvalidMessage {}
 
-/// The broker's form of a message, out of which it takes what it needs. Its bytes are a slice of the frame; what a header
+/// The broker's form of a message, out of which it takes the body. Its bytes are a slice of the frame; what a header
 /// says takes memory only where it is present.
 ///
 /// # Errors
 /// The message is refused; see [`InvalidMessage`].
 pub fn incoming(message: &mut WireMessage, arrival: Arrival<'_>, names: &mut Names) -> Result<Message, InvalidMessage> {
     let WireMessage { kind, fields } = message;
-    let id = fields.message_id.take().ok_or(InvalidMessage::Id)?;
+    let id = fields.message_id.as_ref().ok_or(InvalidMessage::Id)?;
     let producer = id.producer_id.as_ref().ok_or(InvalidMessage::Id)?;
     let sequence = u64::try_from(id.producer_sequence_id).map_err(|_| InvalidMessage::Id)?;
     let body = std::mem::take(&mut fields.body);
@@ -84,7 +84,7 @@ pub fn incoming(message: &mut WireMessage, arrival: Arrival<'_>, names: &mut Nam
 
 /// The headers that most messages do not have.
 fn annotations(
-    fields: &mut MessageFields,
+    fields: &MessageFields,
     body: &MessageBody,
     arrival: Arrival<'_>,
     names: &mut Names,
@@ -108,11 +108,11 @@ fn annotations(
     // A message that a client passes on tells the first.
     let transaction = fields.original_transaction_id.as_ref().or(fields.transaction_id.as_ref());
     Ok(Some(Box::new(Annotations {
-        correlation_id: fields.correlation_id.take(),
+        correlation_id: fields.correlation_id.clone(),
         reply_to,
-        kind: fields.jms_type.take(),
-        group: fields.group_id.take().map(|id| Group { id, sequence: fields.group_sequence }),
-        user: arrival.user.cloned().or_else(|| fields.user_id.take()),
+        kind: fields.jms_type.clone(),
+        group: fields.group_id.clone().map(|id| Group { id, sequence: fields.group_sequence }),
+        user: arrival.user.or(fields.user_id.as_ref()).cloned(),
         original_destination: original.map_err(InvalidMessage::Destination)?.map(Arc::new),
         transaction: transaction.and_then(|id| names.transaction(id)),
         schedule: schedule.map(Box::new),

@@ -13,11 +13,11 @@ impl State {
     pub(super) fn command_of_stranger(
         &mut self,
         cx: &mut Context<'_>,
-        command: Command,
+        command: &Command,
         reply: Reply,
     ) -> Result<Done, PeerError> {
         match command {
-            Command::ConnectionInfo(info) if self.phase == Phase::Agreed => self.connect(cx, &info, reply),
+            Command::ConnectionInfo(info) if self.phase == Phase::Agreed => self.connect(cx, info, reply),
             Command::ShutdownInfo(_) => self.shutdown(cx, reply),
             Command::KeepAliveInfo(info) => {
                 if info.response_required {
@@ -25,7 +25,7 @@ impl State {
                 }
                 Ok(Done::Later)
             }
-            Command::BrokerInfo(info) => self.broker_info(&info),
+            Command::BrokerInfo(info) => self.broker_info(info),
             Command::WireFormatInfo(_) => Err(PeerError::state("the wire format was negotiated already").fatal()),
             Command::ControlCommand(info) => match info.command.as_deref() {
                 Some("shutdown") => Err(PeerError::new(Class::Security, "a client cannot stop the broker")),

@@ -44,6 +44,8 @@ pub(super) struct Producers {
     /// Full: the one that was not used for longest, roughly, goes.
     routes: Vec<Route>,
     by_destination: HashMap<(Key, WireDestination), usize>,
+    /// Who sent last, until any producer or route comes or goes: its key, whether it is paced, and the place of its route.
+    last: Option<(Key, bool, usize)>,
     hand: usize,
     next_id: u32,
 }
@@ -62,11 +64,13 @@ impl Producers {
     }
 
     pub(super) fn add(&mut self, key: Key, wire: WireProducerId, name: Arc<str>, is_paced: bool) {
+        self.last = None;
         self.by_key.insert(key, Producer { wire, name, is_paced, last_route: usize::MAX });
     }
 
     /// Forgets a producer and its routes. Whether it was there.
     pub(super) fn remove(&mut self, key: Key, requests: &mut Vec<Request>) -> bool {
+        self.last = None;
         if self.by_key.remove(&key).is_none() {
             return false;
         }
@@ -92,17 +96,32 @@ impl Producers {
     /// no such producer.
     #[inline]
     pub(super) fn find(&mut self, key: Key, destination: &WireDestination) -> Option<(bool, Option<&Route>)> {
+        let (is_paced, at) = match self.last {
+            Some((last, is_paced, at)) if last == key && self.routes[at].destination.is_same(destination) => {
+                (is_paced, at)
+            }
+            Some(_) | None => match self.look_up(key, destination)? {
+                (is_paced, Some(at)) => (is_paced, at),
+                (is_paced, None) => return Some((is_paced, None)),
+            },
+        };
+        let route = &mut self.routes[at];
+        route.is_used = true;
+        Some((is_paced, Some(route)))
+    }
+
+    /// As [`Self::find`], by the place of the route.
+    fn look_up(&mut self, key: Key, destination: &WireDestination) -> Option<(bool, Option<usize>)> {
         let producer = self.by_key.get_mut(&key)?;
-        let is_last = |route: &Route| route.producer == key && is_same(&route.destination, destination);
+        let is_last = |route: &Route| route.producer == key && route.destination.is_same(destination);
         if !self.routes.get(producer.last_route).is_some_and(is_last) {
             match self.by_destination.get(&(key, destination.clone())) {
                 Some(at) => producer.last_route = *at,
                 None => return Some((producer.is_paced, None)),
             }
         }
-        let route = &mut self.routes[producer.last_route];
-        route.is_used = true;
-        Some((producer.is_paced, Some(route)))
+        self.last = Some((key, producer.is_paced, producer.last_route));
+        Some((producer.is_paced, Some(producer.last_route)))
     }
 
     /// Makes a route; the caller asks `AddProducer` for it after what is pushed here.
@@ -138,11 +157,13 @@ impl Producers {
     /// It may have been any.
     pub(super) fn forget_routes(&mut self, requests: &mut Vec<Request>) {
         self.by_destination.clear();
+        self.last = None;
         self.hand = 0;
         requests.extend(self.routes.drain(..).map(|route| Request::RemoveProducer { producer: route.id }));
     }
 
     fn remove_route(&mut self, at: usize, requests: &mut Vec<Request>) {
+        self.last = None;
         let gone = self.routes.swap_remove(at);
         self.by_destination.remove(&(gone.producer, gone.destination));
         if let Some(moved) = self.routes.get(at) {
@@ -162,11 +183,4 @@ impl Producers {
             }
         }
     }
-}
-
-/// With a marshal cache both names are the same allocation.
-#[inline]
-fn is_same(known: &WireDestination, other: &WireDestination) -> bool {
-    known.kind == other.kind
-        && (Arc::ptr_eq(&known.physical_name, &other.physical_name) || known.physical_name == other.physical_name)
 }

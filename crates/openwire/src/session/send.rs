@@ -102,10 +102,10 @@ impl State {
     pub(super) fn send(
         &mut self,
         cx: &mut Context<'_>,
-        mut message: Box<Message>,
+        message: &mut Message,
         reply: Reply,
     ) -> Result<Done, PeerError> {
-        let result = self.try_send(cx, &mut message, reply);
+        let result = self.try_send(cx, message, reply);
         if let (Err(error), Some(id), None) = (&result, &message.fields.transaction_id, reply) {
             // The client believes that it is part of its transaction: that must not be committed without it.
             self.transactions.doom(id, &error.text);

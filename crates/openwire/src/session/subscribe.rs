@@ -15,7 +15,7 @@ impl State {
     pub(super) fn subscribe(
         &mut self,
         cx: &mut Context<'_>,
-        info: ConsumerInfo,
+        info: Box<ConsumerInfo>,
         reply: Reply,
     ) -> Result<Done, PeerError> {
         let id = info.consumer_id.as_ref().ok_or_else(|| PeerError::missing("ConsumerInfo", "a consumer id"))?;

@@ -7,6 +7,7 @@ mod mapping;
 mod mutation;
 mod peer;
 mod repeats;
+mod reuse;
 mod runs;
 mod session;
 mod surface;

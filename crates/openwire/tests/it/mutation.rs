@@ -8,7 +8,7 @@ use ferrymq_openwire::limits::MAP_LIMITS;
 use ferrymq_openwire::{CodecOptions, Command, Decoder, Encoder};
 
 /// xorshift64*: the same numbers on every machine.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -18,13 +18,13 @@ impl Random {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() >> 33).unwrap() % bound.max(1)
     }
 }
 
 /// Damages `octets` in one to four places: a bit, a byte, a length, a cut, a doubled or dropped piece.
-fn damage(octets: &mut Vec<u8>, random: &mut Random) {
+pub(crate) fn damage(octets: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..=random.below(4) {
         let at = random.below(octets.len());
         match random.below(6) {
@@ -50,7 +50,7 @@ fn damage(octets: &mut Vec<u8>, random: &mut Random) {
 }
 
 /// Makes the size in front true again, so that the damage behind it is reached.
-fn repair_size(octets: &mut [u8], options: &CodecOptions) {
+pub(crate) fn repair_size(octets: &mut [u8], options: &CodecOptions) {
     if options.size_prefix && octets.len() > 4 {
         let size = u32::try_from(octets.len() - 4).unwrap().to_be_bytes();
         octets[..4].copy_from_slice(&size);

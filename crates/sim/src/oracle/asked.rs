@@ -3,8 +3,8 @@
 use super::Oracle;
 use super::copies::{CopyId, OperationId, Place, Possible};
 use super::facts::{
-    Asked, Existence, Facts, Fate, Held, HeldSend, HeldSettlement, Listening, Session, Store, StoreKey, Subscription,
-    Transaction, Waiting, is_queue, listens_to,
+    Asked, Due, Existence, Facts, Fate, Held, HeldSend, HeldSettlement, Listening, Session, Store, StoreKey,
+    Subscription, Transaction, Waiting, is_queue, listens_to,
 };
 use crate::content::wish;
 use ferrymq_model::{
@@ -29,8 +29,9 @@ impl Oracle {
             }
             Request::Send { producer, message, transaction, confirm } => {
                 let leaves = self.session(id).producers.get(producer).cloned().unwrap_or_default();
+                let answer = self.answer_of_send(&leaves);
                 let operation = self.send(id, message, leaves, *transaction);
-                self.await_answer(id, *confirm, Asked::Send(operation));
+                self.await_as(id, *confirm, Asked::Send(operation), answer);
             }
             Request::Subscribe(subscribe) => {
                 self.subscribe(id, subscribe);
@@ -39,10 +40,6 @@ impl Oracle {
             Request::Unsubscribe { subscription, seen, confirm } => {
                 self.end_subscription(id, *subscription, *seen);
                 self.await_answer(id, *confirm, Asked::Other);
-            }
-            Request::DeleteDurable { name, confirm } => {
-                let operation = self.delete_durable(id, name);
-                self.await_answer(id, *confirm, Asked::DeleteDurable(operation));
             }
             Request::Settle { subscription, deliveries, settlement, transaction, confirm } => {
                 self.settle(id, *subscription, *deliveries, settlement, *transaction);
@@ -57,11 +54,6 @@ impl Oracle {
                 self.roll_back(id, *transaction);
                 self.await_answer(id, *confirm, Asked::Other);
             }
-            Request::CreateTemporary { destination, confirm } => self.create_temporary(id, destination, *confirm),
-            Request::DeleteTemporary { destination, confirm } => {
-                self.end_temporary(destination);
-                self.await_answer(id, *confirm, Asked::Other);
-            }
             Request::SetPrefetch { subscription, prefetch } => {
                 self.change_credit(id, *subscription, |known| known.prefetch = *prefetch);
             }
@@ -69,18 +61,63 @@ impl Oracle {
                 self.change_credit(id, *subscription, |known| known.pulled = *messages);
                 self.await_answer(id, *confirm, Asked::Other);
             }
-            Request::WasCommitted { .. }
-            | Request::Branch { .. }
-            | Request::Recover { .. }
-            | Request::CreateDestination { .. }
-            | Request::DeleteDestination { .. } => unreachable!("no client of the simulator asks this yet"),
-            Request::Inspect { token, .. } => self.session(id).queries.push(*token),
-            Request::Purge { destination, token } => {
-                self.purge(id, destination);
-                self.session(id).queries.push(*token);
-            }
             Request::Confirm { confirm } => self.await_answer(id, Some(*confirm), Asked::Other),
             Request::Disconnect => self.disconnect(id),
+            Request::CreateTemporary { .. }
+            | Request::DeleteTemporary { .. }
+            | Request::CreateDestination { .. }
+            | Request::DeleteDestination { .. }
+            | Request::DeleteDurable { .. }
+            | Request::Purge { .. }
+            | Request::Inspect { .. } => self.judge_keeping(id, request),
+            Request::WasCommitted { .. } | Request::Branch { .. } | Request::Recover { .. } => {
+                unreachable!("no client of the simulator asks this here")
+            }
+        }
+    }
+
+    /// What makes, empties and deletes places, or looks at them.
+    fn judge_keeping(&mut self, id: SessionId, request: &Request) {
+        match request {
+            Request::CreateTemporary { destination, confirm } => self.create_temporary(id, destination, *confirm),
+            Request::DeleteTemporary { destination, confirm } => {
+                self.delete_temporary(id, destination);
+                self.await_answer(id, *confirm, Asked::Other);
+            }
+            Request::DeleteDurable { name, confirm } => {
+                let (operation, answer) = self.delete_durable(id, name);
+                self.await_as(id, *confirm, Asked::Delete(operation), answer);
+            }
+            Request::CreateDestination { destination, confirm } => {
+                self.open_group_queues(id, std::slice::from_ref(destination));
+                self.await_answer(id, *confirm, Asked::Other);
+            }
+            Request::DeleteDestination { destination, confirm } => {
+                let (operation, answer) = self.delete_destination(id, destination);
+                self.await_as(id, *confirm, Asked::Delete(operation), answer);
+            }
+            Request::Inspect { token, .. } => self.session(id).queries.push((*token, None)),
+            Request::Purge { destination, token } => {
+                let operation = self.purge(id, destination);
+                self.session(id).queries.push((*token, Some(operation)));
+            }
+            Request::Connect { .. }
+            | Request::AddProducer { .. }
+            | Request::RemoveProducer { .. }
+            | Request::Send { .. }
+            | Request::Subscribe(_)
+            | Request::Unsubscribe { .. }
+            | Request::SetPrefetch { .. }
+            | Request::Pull { .. }
+            | Request::Settle { .. }
+            | Request::Begin { .. }
+            | Request::WasCommitted { .. }
+            | Request::Branch { .. }
+            | Request::Recover { .. }
+            | Request::Commit { .. }
+            | Request::Rollback { .. }
+            | Request::Confirm { .. }
+            | Request::Disconnect => unreachable!("it keeps no place"),
         }
     }
 
@@ -109,10 +146,14 @@ impl Oracle {
     }
 
     fn await_answer(&mut self, id: SessionId, token: Option<Token>, what: Asked) {
+        self.await_as(id, token, what, Due::Done);
+    }
+
+    fn await_as(&mut self, id: SessionId, token: Option<Token>, what: Asked, answer: Due) {
         let session = self.session(id);
         if let Some(token) = token {
             let operations = session.operations.len();
-            session.waiting.push_back(Waiting { token, what, operations });
+            session.waiting.push_back(Waiting { token, what, operations, answer });
         }
     }
 
@@ -145,11 +186,22 @@ impl Oracle {
         let facts = self.facts.get_mut(&message.header.id).expect("it was noted when it was sent");
         facts.due = facts.delay_ms.map(|delay_ms| WallTime(now.0 + delay_ms));
         let facts = facts.clone();
+        if let Some((repeats, every_ms)) = facts.repeats {
+            return self.publish_series(operation, &message.header.id, &facts, leaves, (repeats, every_ms));
+        }
+        if self.answer_of_send(leaves) != Due::Done {
+            self.facts.get_mut(&message.header.id).expect("it was noted when it was sent").fate = Fate::Refused;
+            return;
+        }
         for leaf in leaves {
             if is_queue(leaf.kind) {
                 let store = StoreKey::Queue(leaf.clone());
-                self.place(operation, message.header.id.clone(), &store, facts.persistent);
+                let persistent = facts.persistent && !leaf.kind.is_temporary();
+                self.place(operation, message.header.id.clone(), &store, persistent);
                 continue;
+            }
+            for queue in self.group_queues(leaf) {
+                self.place(operation, message.header.id.clone(), &queue, facts.persistent);
             }
             for (key, persistent) in self.listeners(id, leaf, &facts) {
                 self.place(operation, message.header.id.clone(), &key, persistent);
@@ -168,6 +220,7 @@ impl Oracle {
             match key {
                 StoreKey::Queue(_) => {}
                 StoreKey::Durable(..) => found.push((key.clone(), facts.persistent)),
+                StoreKey::Shared(_) => found.push((key.clone(), false)),
                 StoreKey::Topic(session, subscription) => {
                     let deaf = self
                         .sessions
@@ -195,10 +248,20 @@ impl Oracle {
                 self.open_durable(id, &key, &leaves, chosen);
                 Listening::Durable(key)
             }
-            SubscribeMode::Shared(_) | SubscribeMode::SharedDurable(_) => {
-                unreachable!("no client of the simulator shares a subscription yet")
+            SubscribeMode::SharedDurable(name) => {
+                let key = StoreKey::Durable(Arc::from(""), name.clone());
+                self.open_durable(id, &key, &leaves, chosen);
+                Listening::Durable(key)
             }
-            SubscribeMode::Consume if leaves.iter().all(|leaf| is_queue(leaf.kind)) => Listening::Queues,
+            SubscribeMode::Shared(name) => {
+                let key = StoreKey::Shared(name.clone());
+                self.open_shared(&key, &leaves, chosen);
+                Listening::Durable(key)
+            }
+            SubscribeMode::Consume if leaves.iter().all(|leaf| is_queue(leaf.kind)) => {
+                self.open_group_queues(id, &leaves);
+                Listening::Queues
+            }
             SubscribeMode::Consume => {
                 let mut store = Store::new(Existence::Certain);
                 store.listens = leaves.clone();
@@ -223,7 +286,7 @@ impl Oracle {
         self.session(id).subscriptions.insert(subscribe.subscription, subscription);
     }
 
-    fn open_durable(
+    pub(super) fn open_durable(
         &mut self,
         id: SessionId,
         key: &StoreKey,
@@ -231,6 +294,11 @@ impl Oracle {
         chosen: Option<crate::content::Wish>,
     ) {
         let operation = self.operate(Some(id), false);
+        // What another session has just made is as durable as this one's confirmation says.
+        if let Some(Store { pending: Some(made), deleting: false, .. }) = self.stores.get(key) {
+            let made = *made;
+            self.session(id).operations.push(made);
+        }
         let is_new = !self.stores.contains_key(key);
         let store = self.store_mut(key);
         store.listens = leaves.to_vec();
@@ -375,38 +443,5 @@ impl Oracle {
             }
         }
         self.give_back(id, &orphans);
-    }
-
-    fn purge(&mut self, id: SessionId, destination: &Arc<Destination>) {
-        let key = StoreKey::Queue(destination.clone());
-        let operation = self.operate(Some(id), false);
-        for copy in self.store_mut(&key).copies.clone() {
-            let it = &self.copies[copy.0];
-            if it.holder.is_none() && it.possible() != Possible::GONE && self.is_visible(it.placed_by) {
-                self.change(operation, copy, Place::Gone);
-            }
-        }
-    }
-
-    fn delete_durable(&mut self, id: SessionId, name: &Arc<str>) -> OperationId {
-        let client = self.session(id).client_id.clone().unwrap_or_else(|| Arc::from(""));
-        let key = StoreKey::Durable(client, name.clone());
-        let operation = self.operate(Some(id), false);
-        if let Some(store) = self.stores.get_mut(&key) {
-            store.pending = Some(operation);
-            store.deleting = true;
-            for copy in store.copies.clone() {
-                let it = &self.copies[copy.0];
-                // What expired may have moved to the dead letters before; nobody was told.
-                let expired = self.facts[&it.message].is_expired(self.now.wall) && it.holder.is_none();
-                if expired && it.possible().allows(Place::Here) {
-                    // Either way it is not due: a store that is made under the same name later is another one.
-                    self.change_to(operation, copy, Possible::EITHER);
-                } else if it.possible() != Possible::GONE && !expired {
-                    self.change(operation, copy, Place::Gone);
-                }
-            }
-        }
-        operation
     }
 }

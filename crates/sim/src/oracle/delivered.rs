@@ -11,6 +11,8 @@ use std::sync::Arc;
 impl Oracle {
     pub(super) fn judge_delivery(&mut self, id: SessionId, delivery: &Delivery) {
         self.deliveries += 1;
+        let occurred = self.occurred(delivery);
+        let delivery = occurred.as_ref().unwrap_or(delivery);
         let message = &delivery.message.header.id;
         let Some(subscription) = self.session(id).subscriptions.get_mut(&delivery.subscription) else {
             let text = format!("{id:?}: message {message} for subscription {} that ended", delivery.subscription.0);
@@ -284,7 +286,7 @@ pub(super) fn is_origin(message: &Message, from: &StoreKey) -> bool {
     match (from, message.annotations().and_then(|it| it.original_destination.as_ref())) {
         (_, None) => false,
         (StoreKey::Queue(queue), Some(origin)) => queue == origin,
-        (StoreKey::Durable(..) | StoreKey::Topic(..), Some(origin)) => !is_queue(origin.kind),
+        (StoreKey::Durable(..) | StoreKey::Shared(_) | StoreKey::Topic(..), Some(origin)) => !is_queue(origin.kind),
     }
 }
 

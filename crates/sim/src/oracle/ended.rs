@@ -1,7 +1,7 @@
 //! Ends: of subscriptions, sessions, the node, and the simulation.
 
 use super::copies::{CopyId, OperationId, Place, Possible};
-use super::facts::{Existence, Fate, Held, Listening, Promise, StoreKey, is_queue};
+use super::facts::{Existence, Fate, Held, Listening, Promise, StoreKey};
 use super::{DEAD_LETTER_QUEUE, Oracle};
 use ferrymq_model::request::GivesUp;
 use ferrymq_model::{Destination, DestinationKind, Seen, SessionId, SubscriptionId};
@@ -11,6 +11,9 @@ impl Oracle {
     /// Deliveries go back to their store, or to the dead letters when they went back too often.
     pub(super) fn give_back(&mut self, id: SessionId, deliveries: &[Held]) {
         for held in deliveries {
+            if self.went(held.copy) {
+                continue;
+            }
             if held.gives_up == GivesUp::Broker && held.redeliveries >= self.rules.redeliveries_max {
                 let operation = self.operate(Some(id), false);
                 self.bury(operation, held.copy);
@@ -22,6 +25,9 @@ impl Oracle {
 
     /// A copy becomes a dead letter, or nothing where dead letters are not kept.
     pub(super) fn bury(&mut self, operation: OperationId, copy: CopyId) {
+        if self.went(copy) {
+            return;
+        }
         self.change(operation, copy, Place::Gone);
         let it = self.copies[copy.0].clone();
         let persistent = self.facts[&it.message].persistent;
@@ -35,7 +41,7 @@ impl Oracle {
 
     pub(super) fn end_subscription(&mut self, id: SessionId, subscription: SubscriptionId, seen: Seen) {
         let Some(ended) = self.session(id).subscriptions.remove(&subscription) else { return };
-        match ended.listening {
+        match &ended.listening {
             Listening::Queues | Listening::Durable(_) => {
                 let free = ended.held.iter().copied().filter(|held| held.transaction.is_none());
                 let (seen, unseen): (Vec<Held>, Vec<Held>) = free.partition(|held| match seen {
@@ -48,6 +54,9 @@ impl Oracle {
                     let copy = &mut self.copies[held.copy.0];
                     copy.holder = None;
                     copy.unseen += 1;
+                }
+                if let Listening::Durable(key) = &ended.listening {
+                    self.end_shared_if_left(key);
                 }
             }
             Listening::Topic => {
@@ -84,16 +93,6 @@ impl Oracle {
         self.sessions.remove(&id);
     }
 
-    pub(super) fn end_temporary(&mut self, destination: &Arc<Destination>) {
-        if is_queue(destination.kind) {
-            let operation = self.operate(None, false);
-            let copies = self.stores.remove(&StoreKey::Queue(destination.clone())).map(|store| store.copies);
-            for copy in copies.unwrap_or_default() {
-                self.change(operation, copy, Place::Gone);
-            }
-        }
-    }
-
     /// The node stopped without warning: what no confirmation promised may have happened or not.
     pub fn crashed(&mut self) {
         for session in self.sessions.values() {
@@ -110,7 +109,7 @@ impl Oracle {
             .stores
             .keys()
             .filter(|key| match key {
-                StoreKey::Topic(..) => true,
+                StoreKey::Topic(..) | StoreKey::Shared(_) => true,
                 StoreKey::Queue(it) => it.kind == DestinationKind::TemporaryQueue,
                 StoreKey::Durable(..) => false,
             })
@@ -165,7 +164,8 @@ impl Oracle {
             .sessions
             .iter()
             .filter_map(|(id, session)| {
-                let token = session.waiting.front().map(|it| it.token).or(session.queries.first().copied())?;
+                let token =
+                    session.waiting.front().map(|it| it.token).or(session.queries.first().map(|(token, _)| *token))?;
                 Some(format!("{id:?}: token {} was never answered", token.0))
             })
             .collect();

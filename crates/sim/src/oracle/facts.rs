@@ -5,8 +5,8 @@ use crate::content::{Properties, Wish};
 use bytes::Bytes;
 use ferrymq_model::request::GivesUp;
 use ferrymq_model::{
-    DeliveryId, Destination, DestinationKind, Message, ProducerId, SessionId, Settlement, SubscriptionId, Token,
-    TransactionId, WallTime,
+    DeliveryId, Destination, DestinationKind, Message, ProducerId, RefusalKind, SessionId, Settlement, SubscriptionId,
+    Token, TransactionId, WallTime,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -45,8 +45,10 @@ pub enum Promise {
     Memory,
     /// After its time a message is not delivered.
     Expiry,
-    /// A scheduled message does not come before its time.
+    /// A scheduled message does not come before its time, and each of its repeats comes once.
     Schedule,
+    /// What is deleted is gone with all it held, and nothing is deleted that is in use.
+    Deletion,
     /// A message that cannot be consumed goes to the dead-letter queue, once, with its cause.
     DeadLetter,
     /// A browser sees each message that stays there, once.
@@ -103,6 +105,8 @@ pub(super) struct Facts {
     pub(super) sender: SessionId,
     /// How long after its send it may come at the earliest, in milliseconds.
     pub(super) delay_ms: Option<u64>,
+    /// How often it comes again after that, and so many milliseconds later each time.
+    pub(super) repeats: Option<(u64, u64)>,
     /// When it may come at the earliest.
     pub(super) due: Option<WallTime>,
 }
@@ -111,6 +115,7 @@ impl Facts {
     pub(super) fn of(message: &Message, sender: SessionId, fate: Fate) -> Option<Self> {
         let body = body(message);
         let properties = Properties::of_body(&body)?;
+        let schedule = message.annotations().and_then(|it| it.schedule.as_deref());
         Some(Self {
             body,
             properties,
@@ -119,7 +124,8 @@ impl Facts {
             expiration: message.header.expiration,
             fate,
             sender,
-            delay_ms: message.annotations().and_then(|it| it.schedule.as_ref()).map(|schedule| schedule.delay_ms),
+            delay_ms: schedule.map(super::series::first_ms),
+            repeats: schedule.and_then(super::series::repeats),
             due: None,
         })
     }
@@ -140,8 +146,10 @@ pub(super) fn body(message: &Message) -> Bytes {
 pub(super) enum StoreKey {
     /// A queue, temporary or not.
     Queue(Arc<Destination>),
-    /// A durable subscription: client id and name.
+    /// A durable subscription: client id and name. One without a client id is shared.
     Durable(Arc<str>, Arc<str>),
+    /// A shared subscription that is not durable: its name.
+    Shared(Arc<str>),
     /// A subscription to topics that ends with its session.
     Topic(SessionId, SubscriptionId),
 }
@@ -151,6 +159,7 @@ impl fmt::Display for StoreKey {
         match self {
             Self::Queue(destination) => write!(f, "{destination}"),
             Self::Durable(client, name) => write!(f, "durable {client}:{name}"),
+            Self::Shared(name) => write!(f, "shared {name}"),
             Self::Topic(session, subscription) => write!(f, "subscription {} of {session:?}", subscription.0),
         }
     }
@@ -278,6 +287,19 @@ pub(super) struct Waiting {
     pub(super) what: Asked,
     /// Operations of the session up to and including this request.
     pub(super) operations: usize,
+    /// Whether it must be refused.
+    pub(super) answer: Due,
+}
+
+/// How a request must be answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Due {
+    /// It is done.
+    Done,
+    /// It is refused for this reason.
+    Refused(RefusalKind),
+    /// Nobody knows whether what it is about survived a crash.
+    Either(RefusalKind),
 }
 
 /// What was asked, as far as an answer changes what the oracle knows.
@@ -285,7 +307,7 @@ pub(super) struct Waiting {
 pub(super) enum Asked {
     Connect,
     Subscribe(SubscriptionId),
-    DeleteDurable(OperationId),
+    Delete(OperationId),
     Send(Option<OperationId>),
     Other,
 }
@@ -298,8 +320,8 @@ pub(super) struct Session {
     pub(super) subscriptions: BTreeMap<SubscriptionId, Subscription>,
     pub(super) transactions: BTreeMap<TransactionId, Transaction>,
     pub(super) waiting: VecDeque<Waiting>,
-    /// Asked for facts or a purge: answered out of order.
-    pub(super) queries: Vec<Token>,
+    /// Asked for facts or a purge: answered out of order. With what the purge does.
+    pub(super) queries: Vec<(Token, Option<OperationId>)>,
     /// Every operation of the session in order; the first `durable` are durable.
     pub(super) operations: Vec<OperationId>,
     pub(super) durable: usize,

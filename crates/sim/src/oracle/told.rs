@@ -3,7 +3,7 @@
 use super::Oracle;
 use super::copies::{OperationId, Place};
 use super::delivered::is_origin;
-use super::facts::{Asked, Fate, Listening, Promise, StoreKey, Waiting};
+use super::facts::{Asked, Due, Existence, Fate, Listening, Promise, Store, StoreKey, Waiting};
 use ferrymq_model::{Event, Message, Refusal, RefusalKind, Seen, SessionId, SubscriptionId, Token, event::Report};
 
 impl Oracle {
@@ -26,20 +26,24 @@ impl Oracle {
                 self.accuse(Promise::Confirmations, format!("nobody asked for {event:?}"));
             }
             Event::Inspected { token, report } => {
-                self.query_answered(session, *token);
+                let _ = self.query_answered(session, *token);
                 self.judge_report(report);
             }
-            Event::Purged { token, .. } => self.query_answered(session, *token),
+            Event::Purged { token, .. } => {
+                if let Some(operation) = self.query_answered(session, *token) {
+                    self.made_durable(operation);
+                }
+            }
         }
     }
 
-    fn query_answered(&mut self, id: SessionId, token: Token) {
+    fn query_answered(&mut self, id: SessionId, token: Token) -> Option<OperationId> {
         let queries = &mut self.session(id).queries;
-        let before = queries.len();
-        queries.retain(|it| *it != token);
-        if queries.len() == before {
+        let Some(at) = queries.iter().position(|(it, _)| *it == token) else {
             self.accuse(Promise::Confirmations, format!("an answer to token {} that was not asked", token.0));
-        }
+            return None;
+        };
+        queries.remove(at).1
     }
 
     fn judge_report(&mut self, report: &Report) {
@@ -61,13 +65,17 @@ impl Oracle {
             self.judge_durability(operation);
             self.made_durable(operation);
         }
+        if let Due::Refused(kind) = waiting.answer {
+            let text = format!("{id:?}: {:?} is confirmed where {kind:?} was due", waiting.what);
+            self.accuse(Promise::Deletion, text);
+        }
         match waiting.what {
             Asked::Subscribe(subscription) => {
                 if let Some(it) = self.session(id).subscriptions.get_mut(&subscription) {
                     it.awaits = None;
                 }
             }
-            Asked::DeleteDurable(operation) => {
+            Asked::Delete(operation) => {
                 self.stores.retain(|_, store| store.pending != Some(operation));
             }
             Asked::Connect | Asked::Send(_) | Asked::Other => {}
@@ -110,7 +118,28 @@ impl Oracle {
     }
 
     fn refused(&mut self, id: SessionId, token: Option<Token>, refusal: &Refusal) {
+        if let Some(operation) = token.and_then(|token| self.purge_refused(id, token, refusal)) {
+            // As below: what was under way when the journal stopped may have happened.
+            if refusal.kind != RefusalKind::StoreFailed || self.operations[operation.0].step == self.step {
+                self.revoke(operation);
+            }
+            return;
+        }
         let waiting = token.and_then(|token| self.answer(id, token, false));
+        let expected = waiting.as_ref().is_some_and(|it| match it.answer {
+            Due::Done => false,
+            Due::Refused(kind) | Due::Either(kind) => kind == refusal.kind,
+        });
+        if expected {
+            if let Some(Waiting { what: Asked::Delete(operation), answer, .. }) = waiting {
+                if matches!(answer, Due::Either(_)) {
+                    // It did not survive the crash.
+                    self.stores.retain(|_, store| store.pending != Some(operation));
+                }
+                self.revoke_deletion(operation);
+            }
+            return;
+        }
         // Whatever is refused after the journal stopped may follow from an earlier refusal.
         let excused = self.store_failed || refusal.kind == RefusalKind::StoreFailed;
         if token.is_none() && self.store_failed {
@@ -127,9 +156,44 @@ impl Oracle {
             {
                 self.refuse_send(operation);
             }
-            Some(Asked::Subscribe(subscription)) => self.end_subscription(id, subscription, Seen::Unknown),
-            Some(Asked::Connect | Asked::DeleteDurable(_) | Asked::Send(_) | Asked::Other) | None => {}
+            Some(Asked::Subscribe(subscription)) => self.unopen(id, subscription),
+            Some(Asked::Delete(operation)) if refusal.kind != RefusalKind::StoreFailed => {
+                self.revoke_deletion(operation);
+            }
+            Some(Asked::Connect | Asked::Delete(_) | Asked::Send(_) | Asked::Other) | None => {}
         }
+    }
+
+    /// A subscription was refused: nobody knows whether what it would have made is there.
+    fn unopen(&mut self, id: SessionId, subscription: SubscriptionId) {
+        let asked_in = self.session(id).subscriptions.get(&subscription).map(|it| it.asked_in);
+        let operations = &self.operations;
+        let made = |store: &Store| store.pending.is_some_and(|it| Some(operations[it.0].step) == asked_in);
+        for store in self.stores.values_mut().filter(|store| made(store)) {
+            store.pending = None;
+            store.existence = Existence::Uncertain;
+        }
+        self.end_subscription(id, subscription, Seen::Unknown);
+    }
+
+    /// A purge of a queue that is not there: if it held something after all, that never comes.
+    fn purge_refused(&mut self, id: SessionId, token: Token, refusal: &Refusal) -> Option<OperationId> {
+        let queries = &mut self.session(id).queries;
+        let at = queries.iter().position(|(it, operation)| *it == token && operation.is_some())?;
+        let operation = queries.remove(at).1;
+        if refusal.kind != RefusalKind::InvalidDestination && !self.store_failed {
+            self.accuse(Promise::Accepted, format!("{id:?}: a purge was refused: {}", refusal.text));
+        }
+        operation
+    }
+
+    /// Nothing was deleted.
+    fn revoke_deletion(&mut self, operation: OperationId) {
+        for store in self.stores.values_mut().filter(|store| store.pending == Some(operation)) {
+            store.pending = None;
+            store.deleting = false;
+        }
+        self.revoke(operation);
     }
 
     /// Something without a token was refused in this step: which of the session's sends and durable subscriptions,
@@ -149,7 +213,7 @@ impl Oracle {
             }
             let places = |copy: &super::CopyId| {
                 let copy = &self.copies[copy.0];
-                copy.placed_by == operation && copy.persistent && copy.moved_from.is_none()
+                copy.placed_by == operation && copy.persistent && copy.is_here() && copy.moved_from.is_none()
             };
             if it.commit || it.effects.iter().any(places) {
                 self.refuse_send(operation);

@@ -1,7 +1,9 @@
 //! The end: everything is healed, patient consumers take what is left, and the oracle judges what did not come.
 
 use super::World;
-use crate::client::{Client, DELAY_MS_MAX, Role, durable_topic, topic};
+use crate::client::{
+    Cast, Client, DELAY_MS_MAX, REPEATS_MAX, Role, SHARED_DURABLE, SHARED_DURABLE_TOPIC, durable_topic, topic,
+};
 use crate::oracle::DEAD_LETTER_QUEUE;
 use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::{
@@ -42,7 +44,8 @@ impl World {
         self.tick(far);
         self.pump();
         // What is due may have to be read first, and again where it could not be.
-        for _ in 0..5 {
+        let repeats = if self.plan.cast == Cast::Routes { 3 * REPEATS_MAX } else { 0 };
+        for _ in 0..5 + repeats {
             self.tick(500);
             self.pump();
         }
@@ -119,7 +122,7 @@ impl World {
             return;
         }
         let slot = u32::try_from(self.clients.len()).expect("a few clients");
-        self.clients.push(Client::new(Role::Listener, slot, self.random.clone()));
+        self.clients.push(Client::new(Role::Listener, self.plan.cast, slot, self.random.clone()));
         let session = SessionId { slot, generation: 0 };
         let subscription = SubscriptionId(1);
         let (client_id, subscribe) = what.subscribe(subscription);
@@ -166,6 +169,10 @@ impl Drained {
     fn subscribe(self, subscription: SubscriptionId) -> (Option<Arc<str>>, Subscribe) {
         let (client_id, leaf, mode) = match self {
             Self::Queue(queue) => (None, queue, SubscribeMode::Consume),
+            Self::Durable(client, name) if client.is_empty() => {
+                assert_eq!(&*name, SHARED_DURABLE, "there is one shared subscription that is durable");
+                (None, topic(SHARED_DURABLE_TOPIC), SubscribeMode::SharedDurable(name))
+            }
             Self::Durable(client, name) => {
                 // The pattern that the client of this slot always uses.
                 let even = client.bytes().last().is_some_and(|digit| digit.is_ascii_digit() && digit % 2 == 0);

@@ -11,7 +11,7 @@ use crate::inspect::{Item, RecordItem, SegmentItem};
 use crate::record::decode::{DecodeError, Decoder, Stored};
 use crate::record::{Record, SegmentEnd, StoreId};
 use ferrymq_model::Dialects;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// Why there is no journal.
@@ -96,6 +96,20 @@ pub(crate) fn check(
     let mut replay = Replay::new(dialects, &mut ignore, visit, numbers);
     replay.all(disk)?;
     Ok((Lsn(replay.complete.lsn), replay.unit.len() as u64))
+}
+
+/// The store that a record defines, if it defines one.
+fn defined(stored: &Stored) -> Option<StoreId> {
+    match stored {
+        Stored::Record(Record::Define { store, .. }) => Some(*store),
+        Stored::Record(_)
+        | Stored::Counted(_)
+        | Stored::Producers(_)
+        | Stored::Outcomes(_)
+        | Stored::Catalogue { .. }
+        | Stored::Dropped(_)
+        | Stored::Seal => None,
+    }
 }
 
 fn corrupt(segment: u32, offset: u32, what: &str) -> RecoverError {
@@ -333,16 +347,14 @@ impl<'a, 'f> Replay<'a, 'f> {
     fn unit_complete(&mut self) {
         let unit = std::mem::take(&mut self.unit);
         let unit_segment = unit.first().map_or(0, |waiting| waiting.at.segment);
-        // The stores of a catalogue, and how many of its records are still to come.
-        let mut listed: Option<(u32, Vec<StoreId>)> = None;
+        let mut defined: VecDeque<StoreId> = unit.iter().filter_map(|waiting| defined(&waiting.stored)).collect();
         for Waiting { stored, at, end } in unit {
             let segment = self.segments.get_mut(at.segment).expect("it was noted when it was opened");
             segment.end = end;
             match stored {
                 Stored::Record(record) => {
-                    if let (Some((left, stores)), Record::Define { store, .. }) = (&mut listed, &record) {
-                        stores.push(*store);
-                        *left = left.saturating_sub(1);
+                    if let Record::Define { .. } = record {
+                        defined.pop_front();
                     }
                     self.take(record, at);
                 }
@@ -365,10 +377,10 @@ impl<'a, 'f> Replay<'a, 'f> {
                 }
                 Stored::Catalogue { segments, stores, branches } => {
                     self.dissolve_others(&branches, at);
+                    self.forget_others(stores, &defined, at);
                     self.catalogue.outcomes.clear();
                     self.live = segments.iter().map(|SegmentEnd { segment, end }| (*segment, *end)).collect();
                     self.live.insert(at.segment, 0);
-                    listed = Some((stores, Vec::new()));
                 }
                 Stored::Dropped(segments) => {
                     for segment in segments {
@@ -382,15 +394,22 @@ impl<'a, 'f> Replay<'a, 'f> {
                 }
                 Stored::Seal => {}
             }
-            if let Some((0, stores)) = &listed {
-                // What a catalogue does not name was forgotten, even if the record that said so is gone.
-                let mut forgotten: Vec<_> = self.catalogue.ids().filter(|store| !stores.contains(store)).collect();
-                forgotten.sort_unstable();
-                for store in forgotten {
-                    self.take(Record::Forget { store }, at);
-                }
-                listed = None;
-            }
+        }
+    }
+
+    /// What a catalogue does not name was forgotten, even if the record that said so is gone. `next`: the stores that the
+    /// records behind the catalogue define, its own first. Those must come later: what is defined again, under a new
+    /// number, is not what was forgotten.
+    fn forget_others(&mut self, named: u32, next: &VecDeque<StoreId>, at: Location) {
+        let named = named as usize;
+        if next.len() < named {
+            return;
+        }
+        let is_named = |store: &StoreId| next.iter().take(named).any(|other| other == store);
+        let mut forgotten: Vec<_> = self.catalogue.ids().filter(|store| !is_named(store)).collect();
+        forgotten.sort_unstable();
+        for store in forgotten {
+            self.take(Record::Forget { store }, at);
         }
     }
 

@@ -124,6 +124,42 @@ fn segments_go_when_their_last_message_left_and_the_stores_stay_known() {
     assert_eq!(again.ids(2), [1].into());
 }
 
+/// What is deleted and made again has another number. Whoever replays must hear first that the old one is gone, even where
+/// the segment that said so is gone, too.
+#[test]
+fn a_store_that_was_made_again_is_told_after_the_end_of_the_old_one() {
+    let mut disk = MemoryDisk::new();
+    let (mut journal, mut state) = recover(&mut disk, small()).unwrap();
+    write(&mut journal, &mut state, &[define(1), define(2), define(3), store(1, 1, 10)]);
+    flush(&mut journal, &mut disk);
+    let mut churn = |journal: &mut ferrymq_storage::Journal, disk: &mut MemoryDisk| {
+        for _ in 0..20 {
+            let sequence = state.stores[&2].next_sequence;
+            write(journal, &mut state, &[store(2, sequence, 700)]);
+            write(journal, &mut state, &[remove(2, sequence, sequence)]);
+            journal.flush_lazy();
+            flush(journal, disk);
+        }
+    };
+    churn(&mut journal, &mut disk);
+    let again = Record::Define { store: StoreId(4), definition: queue("q3"), next_sequence: 1, delivered: 0 };
+    write(&mut journal, &mut State::default(), &[Record::Forget { store: StoreId(3) }, again]);
+    flush(&mut journal, &mut disk);
+    let said = *disk.list().unwrap().last().unwrap();
+    churn(&mut journal, &mut disk);
+    let segments = disk.list().unwrap();
+    assert!(segments.contains(&1) && !segments.contains(&said), "segments {segments:?}, it was said in {said}");
+    let mut told = Vec::new();
+    let mut note = |record, _, _: &mut Vec<ferrymq_storage::Location>| match record {
+        Record::Forget { store } => told.push(format!("forget {}", store.0)),
+        Record::Define { store, .. } if store.0 > 2 => told.push(format!("define {}", store.0)),
+        _ => {}
+    };
+    ferrymq_storage::journal::recover(&mut disk, DIALECTS, small(), &mut note).unwrap();
+    told.dedup();
+    assert_eq!(told[..3], ["define 3", "forget 3", "define 4"], "{told:?}");
+}
+
 #[test]
 fn a_message_with_two_places_lives_until_both_let_go() {
     let mut disk = MemoryDisk::new();

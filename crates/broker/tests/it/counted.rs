@@ -1,8 +1,8 @@
 //! Subscriptions whose deliveries never come back: the bytes go when they are written, the count stays.
 
-use crate::driver::{Bench, token};
+use crate::driver::{Bench, destination, token};
 use ferrymq_model::request::Settles;
-use ferrymq_model::{Deliveries, DeliveryId, Settlement};
+use ferrymq_model::{Deliveries, DeliveryId, Request, Settlement};
 
 fn subscriber(to: &str, prefetch: u32) -> Bench {
     let mut t = Bench::new();
@@ -38,6 +38,38 @@ fn what_was_written_holds_no_bytes_and_takes_its_place_in_the_window() {
     assert_eq!(t.events(), "0 refused Unknown: delivery 3 of subscription 1 is not unsettled");
     t.settle_in(0, 1, through(5), Settlement::Consumed, None, token(9));
     assert_eq!((t.events().as_str(), t.counts("t").as_str()), ("0 confirmed 9", "0/0/5/5"));
+}
+
+#[test]
+fn what_the_consumer_settled_has_left() {
+    let mut t = subscriber("topic://t", 10);
+    for body in ["a", "b", "c", "d"] {
+        t.send(0, "topic://t", body);
+    }
+    let (all, each) = (t.broker_memory(), t.broker_memory() / 4);
+    t.settle_in(0, 1, through(1), Settlement::Consumed, None, None);
+    assert_eq!(t.broker_memory(), all - each);
+    // The session's word comes late for the first.
+    t.settle_in(0, 1, through(3), Settlement::Written, None, None);
+    assert_eq!(t.broker_memory(), each);
+    t.settle_in(0, 1, through(3), Settlement::Consumed, None, None);
+    t.unsubscribe(0, 1);
+    assert_eq!((t.broker_memory(), t.counts("t").as_str()), (0, "0/0/4/3"));
+}
+
+#[test]
+fn what_leaves_does_not_outlive_its_topic() {
+    let mut t = subscriber("topic://t,topic://u", 10);
+    t.begin(0, 7);
+    for to in ["topic://t", "topic://u", "topic://t"] {
+        t.send(0, to, "a");
+    }
+    t.settle_in(0, 1, through(1), Settlement::Consumed, Some(7), None);
+    t.unsubscribe(0, 1);
+    t.ask(0, Request::DeleteDestination { destination: destination("topic://t"), confirm: None });
+    t.send(0, "topic://u", "b");
+    t.commit(0, 7, token(1));
+    assert_eq!((t.broker_memory(), t.events().lines().last().unwrap_or_default()), (0, "0 confirmed 1"));
 }
 
 #[test]
