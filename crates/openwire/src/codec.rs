@@ -72,6 +72,11 @@ impl CodecOptions {
         Self { version: 1, tight: false, cache: None, size_prefix: true, stack_trace: false, max_frame }
     }
 
+    /// Of the size in front of a frame.
+    fn size_bytes(&self) -> usize {
+        if self.size_prefix { SIZE_BYTES } else { 0 }
+    }
+
     fn encoding(&self) -> Encoding {
         Encoding { version: self.version, tight: self.tight, stack_trace: self.stack_trace }
     }
