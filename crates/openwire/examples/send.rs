@@ -206,6 +206,19 @@ fn case(name: &str) -> Option<Batch> {
                 peer.empty();
             })
         }
+        // A question that is answered at once.
+        "respond" => {
+            let mut peer = Peer::new(is_tight, false, 1);
+            let session_id = Some(ids::SessionId { connection_id: Arc::clone(&peer.consumer.connection_id), value: 1 });
+            let question = SessionInfo { command_id: 7, response_required: true, session_id }.into();
+            let mut frames = BytesMut::new();
+            (0..BATCH).for_each(|_| peer.encoder.encode(&question, &mut frames).expect("a command"));
+            Box::new(move || {
+                peer.input.extend_from_slice(&frames);
+                peer.receive();
+                peer.empty();
+            })
+        }
         // As many deliveries as in the other cases, each to another connection.
         "fanout" => {
             let (messages, _) = messages(1024, true);
@@ -247,7 +260,7 @@ fn main() {
         return;
     }
     for form in ["loose", "tight"] {
-        for what in ["deliver", "deliver-100", "acknowledge", "acknowledge-50", "fanout"] {
+        for what in ["deliver", "deliver-100", "acknowledge", "acknowledge-50", "respond", "fanout"] {
             measure(&format!("{form}-{what}"));
         }
     }

@@ -33,6 +33,7 @@ mod decoder;
 mod encoder;
 mod error;
 mod reader;
+mod repeat;
 pub mod table;
 pub(crate) mod template;
 pub mod text;
@@ -69,6 +70,11 @@ impl CodecOptions {
     #[must_use]
     pub fn before_negotiation(max_frame: usize) -> Self {
         Self { version: 1, tight: false, cache: None, size_prefix: true, stack_trace: false, max_frame }
+    }
+
+    /// Of the size in front of a frame.
+    fn size_bytes(&self) -> usize {
+        if self.size_prefix { SIZE_BYTES } else { 0 }
     }
 
     fn encoding(&self) -> Encoding {

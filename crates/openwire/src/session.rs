@@ -85,7 +85,6 @@ struct State {
     phase: Phase,
     agreed: Option<Agreed>,
     encoder: Encoder,
-    scratch: BytesMut,
     /// Why the last command could not be written.
     unwritable: Option<String>,
     /// Who is connected, from its ConnectionInfo on.
@@ -160,7 +159,6 @@ impl Session {
             phase: Phase::Fresh,
             agreed: None,
             encoder: Encoder::new(codec.clone()),
-            scratch: BytesMut::new(),
             unwritable: None,
             client: None,
             has_broker_info: false,

@@ -27,15 +27,18 @@ pub(crate) struct DecodeCache {
     /// Grows to the highest slot that was used.
     slots: Vec<Slot>,
     retained_bytes: usize,
+    /// How often something was stored: until the next time every slot holds what it held. Count.
+    stores: u64,
 }
 
 impl DecodeCache {
     pub(crate) fn new(size: u16) -> Self {
-        Self { size: usize::from(size.min(CACHE_ENTRIES_MAX)), slots: Vec::new(), retained_bytes: 0 }
+        Self { size: usize::from(size.min(CACHE_ENTRIES_MAX)), slots: Vec::new(), retained_bytes: 0, stores: 0 }
     }
 
     /// Remembers `object` in slot `index`; −1 says that the writer had none free.
     pub(crate) fn store(&mut self, index: i16, object: Option<ObjectId>) -> Result<(), CodecError> {
+        self.stores += 1;
         if index == -1 {
             return Ok(());
         }
@@ -55,6 +58,10 @@ impl DecodeCache {
         }
         self.slots[at] = after;
         Ok(())
+    }
+
+    pub(crate) fn stores(&self) -> u64 {
+        self.stores
     }
 
     /// What slot `index` holds.

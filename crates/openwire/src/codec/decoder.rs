@@ -5,6 +5,7 @@ use crate::codec::message::{MESSAGE_FIRST, MESSAGE_LAST, Message};
 use crate::codec::message_ack::MessageAck;
 use crate::codec::message_body::MessageBody;
 use crate::codec::reader::{Encoding, Reader};
+use crate::codec::repeat::Lately;
 use crate::codec::table::Structure;
 use crate::codec::wire_format_info::{MAGIC, WireFormatInfo};
 use crate::codec::{CodecError, CodecOptions, Command, SIZE_BYTES};
@@ -22,9 +23,9 @@ pub struct Decoder {
     poisoned: bool,
     /// What the last frame took beside the body of its message. Bytes.
     fields_len: usize,
-    /// The next message is read over this one, the next acknowledgement over that.
-    message: Option<Box<Message>>,
-    ack: Option<Box<MessageAck>>,
+    /// The next message is read over one of these, the next acknowledgement over one of those.
+    messages: Lately<Message>,
+    acks: Lately<MessageAck>,
 }
 
 impl Decoder {
@@ -32,7 +33,15 @@ impl Decoder {
     #[must_use]
     pub fn new(options: CodecOptions) -> Self {
         let cache = options.cache.map(DecodeCache::new);
-        Self { options, cache, needed: 1, poisoned: false, fields_len: 0, message: None, ack: None }
+        Self {
+            options,
+            cache,
+            needed: 1,
+            poisoned: false,
+            fields_len: 0,
+            messages: Lately::default(),
+            acks: Lately::default(),
+        }
     }
 
     /// What was agreed.
@@ -59,16 +68,18 @@ impl Decoder {
         result
     }
 
-    /// Takes a command back that nobody needs any more: the next of its type is read over it, and makes only what is
-    /// different. What is large is not kept, and nothing that pins a frame.
+    /// Takes a command back that nobody needs any more, as it was decoded but for the body of a message: the next of its
+    /// type is read over it, and makes only what is different. What is large is not kept, and nothing that pins a frame.
     pub fn reuse(&mut self, command: Command) {
+        let is_small = self.fields_len <= REUSED_BYTES_MAX;
         match command {
-            Command::Message(mut message) if self.fields_len <= REUSED_BYTES_MAX => {
+            Command::Message(mut message) if is_small && message.fields.data_structure.is_none() => {
                 message.fields.body = MessageBody::default();
-                message.fields.data_structure = None;
-                self.message = Some(message);
+                self.messages.keep(message);
             }
-            Command::MessageAck(ack) if self.fields_len <= REUSED_BYTES_MAX => self.ack = Some(ack),
+            Command::Message(_) => self.messages.forget(),
+            Command::MessageAck(ack) if is_small => self.acks.keep(ack),
+            Command::MessageAck(_) => self.acks.forget(),
             _ => {}
         }
     }
@@ -89,7 +100,10 @@ impl Decoder {
         }
         input.advance(SIZE_BYTES);
         let frame = input.split_to(size).freeze();
-        let (command, end) = self.read(&frame)?;
+        let (command, end) = match self.again(&frame) {
+            Some(command) => (command, size),
+            None => self.read(&frame)?,
+        };
         let body_len = if let Command::Message(message) = &command { message.fields.body.bytes().len() } else { 0 };
         self.fields_len = frame.len().saturating_sub(body_len);
         if end < frame.len() {
@@ -129,27 +143,44 @@ impl Decoder {
         }
     }
 
+    /// The command in `frame`, if that is like an earlier one of its type.
+    #[inline]
+    pub(crate) fn again(&mut self, frame: &Bytes) -> Option<Command> {
+        let (version, stores) = (self.options.version, self.stores());
+        match *frame.first()? {
+            MESSAGE_FIRST..=MESSAGE_LAST => self.messages.again(frame, version, stores).map(Command::Message),
+            MessageAck::TYPE_CODE => self.acks.again(frame, version, stores).map(Command::MessageAck),
+            _ => None,
+        }
+    }
+
+    fn stores(&self) -> u64 {
+        self.cache.as_ref().map_or(0, DecodeCache::stores)
+    }
+
     /// The command at the start of `frame`, and where it ends.
     fn read(&mut self, frame: &Bytes) -> Result<(Command, usize), CodecError> {
         let &type_code = frame.first().ok_or(CodecError::Truncated { needed: 1 })?;
         if type_code == WireFormatInfo::TYPE_CODE {
             return read_wire_format_info(frame);
         }
-        let mut reader = Reader::open(frame, 1, self.options.encoding(), self.cache.as_mut())?;
-        let read = match type_code {
+        let reader = Reader::open(frame, 1, self.options.encoding(), self.cache.as_mut())?;
+        match type_code {
             MESSAGE_FIRST..=MESSAGE_LAST => {
-                let mut message = self.message.take().unwrap_or_default();
-                message.read_over(type_code, &mut reader).map(|()| Command::Message(message))
+                let (message, end) = self.messages.read(type_code, reader)?;
+                Ok((Command::Message(message), end))
             }
             MessageAck::TYPE_CODE => {
-                let mut ack = self.ack.take().unwrap_or_default();
-                ack.read_over(type_code, &mut reader).map(|()| Command::MessageAck(ack))
+                let (ack, end) = self.acks.read(type_code, reader)?;
+                Ok((Command::MessageAck(ack), end))
             }
-            _ => Command::read(type_code, &mut reader),
-        };
-        match read {
-            Ok(command) => Ok((command, reader.position())),
-            Err(failed) => Err(reader.why(failed)),
+            _ => {
+                let mut reader = reader;
+                match Command::read(type_code, &mut reader) {
+                    Ok(command) => Ok((command, reader.position())),
+                    Err(failed) => Err(reader.why(failed)),
+                }
+            }
         }
     }
 }

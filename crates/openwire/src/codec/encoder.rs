@@ -21,7 +21,7 @@ pub struct Encoder {
     bits: BitWriter,
     /// Octets of the frame that are not copied into its data.
     aside: Option<Aside>,
-    /// Type code and boolean stream of the frame at hand.
+    /// Size, type code and boolean stream of the frame at hand.
     head: Vec<u8>,
     /// Where in its data the fields are that a template changes.
     places: Places,
@@ -57,8 +57,7 @@ impl Encoder {
     pub fn encode(&mut self, command: &Command, out: &mut BytesMut) -> Result<(), CodecError> {
         let frame = self.frame(command)?;
         out.reserve(frame.len());
-        out.extend_from_slice(frame.size());
-        out.extend_from_slice(frame.head());
+        out.extend_from_slice(frame.head);
         let (before, octets, after) = frame.data();
         out.extend_from_slice(before);
         if let Some(octets) = octets {
@@ -75,8 +74,7 @@ impl Encoder {
     /// As [`Self::encode`].
     pub fn put(&mut self, command: &Command, out: &mut Outbox) -> Result<(), CodecError> {
         let frame = self.frame(command)?;
-        out.put(frame.size());
-        out.put(frame.head());
+        out.put(frame.head);
         let (before, octets, after) = frame.data();
         out.put(before);
         if let Some(octets) = octets {
@@ -122,8 +120,8 @@ impl Encoder {
     ) -> Result<Option<Template>, CodecError> {
         self.places = Places::default();
         let frame = self.frame(command)?;
-        let (octets, size_bytes) = (frame.to_vec(), frame.size().len());
-        let data_at = size_bytes + self.head.len();
+        let (octets, data_at) = (frame.to_vec(), frame.head.len());
+        let size_bytes = self.options.size_bytes();
         let mut template =
             Template::new(octets, (size_bytes, data_at), &self.places, numbers, body, self.options.tight);
         if let Err(error) = template.put(numbers, body, self.options.max_frame, out) {
@@ -158,10 +156,7 @@ impl Encoder {
                 self.forget_large();
                 Err(error)
             }
-            (Ok(size), _) => {
-                let size = self.options.size_prefix.then_some(size);
-                Ok(Frame { size, head: &self.head, data: &self.data, aside: self.aside.take() })
-            }
+            (Ok(()), _) => Ok(Frame { head: &self.head, data: &self.data, aside: self.aside.take() }),
         }
     }
 
@@ -188,24 +183,31 @@ impl Encoder {
         ))
     }
 
-    /// Type code and boolean stream, which stand in front of the data; the size of all.
-    fn finish(&mut self, type_code: u8, tight: bool) -> Result<[u8; SIZE_BYTES], CodecError> {
+    /// Size, type code and boolean stream, which stand in front of the data.
+    fn finish(&mut self, type_code: u8, tight: bool) -> Result<(), CodecError> {
+        let size_bytes = self.options.size_bytes();
+        self.head.extend_from_slice(&[0; SIZE_BYTES][..size_bytes]);
         self.head.push(type_code);
         if tight {
             self.bits.finish();
             self.head.extend_from_slice(self.bits.head()?.as_slice());
             self.head.extend_from_slice(self.bits.bytes());
         }
-        let size = self.head.len() + self.data.len() + self.aside.as_ref().map_or(0, |aside| aside.octets.len());
+        let aside = self.aside.as_ref().map_or(0, |aside| aside.octets.len());
+        let size = self.head.len() - size_bytes + self.data.len() + aside;
         let too_large = CodecError::FrameTooLarge { size: size as u64, max: self.options.max_frame as u64 };
         let announced = i32::try_from(size).map_err(|_| too_large)?;
-        if size > self.options.max_frame { Err(too_large) } else { Ok(announced.to_be_bytes()) }
+        if size > self.options.max_frame {
+            return Err(too_large);
+        }
+        self.head[..size_bytes].copy_from_slice(&announced.to_be_bytes()[..size_bytes]);
+        Ok(())
     }
 }
 
 /// A frame in pieces, in their order.
 struct Frame<'e> {
-    size: Option<[u8; SIZE_BYTES]>,
+    /// Size, type code and boolean stream.
     head: &'e [u8],
     data: &'e [u8],
     aside: Option<Aside>,
@@ -213,24 +215,13 @@ struct Frame<'e> {
 
 impl<'e> Frame<'e> {
     fn len(&self) -> usize {
-        self.size().len()
-            + self.head.len()
-            + self.data.len()
-            + self.aside.as_ref().map_or(0, |aside| aside.octets.len())
-    }
-
-    fn size(&self) -> &[u8] {
-        self.size.as_ref().map_or(&[], |size| &size[..])
-    }
-
-    fn head(&self) -> &'e [u8] {
-        self.head
+        self.head.len() + self.data.len() + self.aside.as_ref().map_or(0, |aside| aside.octets.len())
     }
 
     /// All of it, of a frame that keeps nothing aside.
     fn to_vec(&self) -> Vec<u8> {
         debug_assert!(self.aside.is_none(), "large octets were not expected");
-        [self.size(), self.head, self.data].concat()
+        [self.head, self.data].concat()
     }
 
     /// What comes before the octets that were not copied, these, and what comes after them.

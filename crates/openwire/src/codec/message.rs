@@ -5,6 +5,7 @@ use crate::codec::command::Command;
 use crate::codec::destination::Destination;
 use crate::codec::ids::{BrokerId, ConsumerId, MessageId, ProducerId};
 use crate::codec::reader::{Read, Reader};
+use crate::codec::repeat::{Again, Changing};
 use crate::codec::table::{Array, Body, Boolean, Byte, Cached, Int, Nested, Structure, Text, fields};
 use crate::codec::template::{ARRIVAL, BROKER_IN_TIME, BROKER_OUT_TIME, EXPIRATION, TIMESTAMP, Varying};
 use crate::codec::transaction::TransactionId;
@@ -14,7 +15,7 @@ fields! {
     /// What every message has, whatever its type.
     MessageFields {
         /// Numbers the commands of one side; a response names it.
-        command_id: Int;
+        command_id: Changing<Int>;
         /// Whether the sender waits for a response.
         response_required: Boolean;
         /// Who sent it.
@@ -30,11 +31,11 @@ fields! {
         /// In which transaction, before it was moved.
         original_transaction_id: Cached<TransactionId>;
         /// `JMSXGroupID`.
-        group_id: Text;
+        group_id: Changing<Text>;
         /// `JMSXGroupSeq`.
         group_sequence: Int;
         /// `JMSCorrelationID`.
-        correlation_id: Text;
+        correlation_id: Changing<Text>;
         /// `JMSDeliveryMode`.
         persistent: Boolean;
         /// `JMSExpiration`, 0: never. Milliseconds since 1970.
@@ -168,6 +169,14 @@ impl Structure for Message {
             blob.read_into(reader)?;
         }
         Ok(())
+    }
+
+    fn read_changed(&mut self, again: &mut Again<'_>) -> Option<()> {
+        self.fields.read_changed_fields(again)?;
+        if let MessageKind::Blob(blob) = &mut self.kind {
+            blob.read_changed_fields(again)?;
+        }
+        Some(())
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {

@@ -2,6 +2,7 @@
 
 use crate::codec::destination::Destination;
 use crate::codec::ids::{ConsumerId, MessageId};
+use crate::codec::repeat::Changing;
 use crate::codec::table::{Byte, Cached, Int, Nested, structure};
 use crate::codec::throwable::Throwable;
 use crate::codec::transaction::TransactionId;
@@ -22,7 +23,7 @@ structure! {
         /// The last of the range.
         last_message_id: Nested<MessageId>;
         /// How many.
-        message_count: Int;
+        message_count: Changing<Int>;
         /// Why a message is poison.
         poison_cause: Throwable, since 7;
     }

@@ -11,6 +11,7 @@
 
 use crate::codec::CodecError;
 use crate::codec::reader::{Read, Reader};
+use crate::codec::repeat::Hole;
 use crate::codec::writer::Writer;
 use bytes::{Bytes, BytesMut};
 use std::fmt;
@@ -116,20 +117,31 @@ impl MessageBody {
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Read<Self> {
         let content = reader.optional_range()?;
+        if let Some(content) = &content {
+            reader.note(content.start - LENGTH_BYTES, Hole::Content);
+        }
         let properties = reader.optional_range()?;
-        Ok(match (content, properties) {
+        if let Some(properties) = &properties {
+            reader.note(properties.start - LENGTH_BYTES, Hole::Properties);
+        }
+        Ok(Self::within(reader.frame(), content, properties))
+    }
+
+    /// Content and properties that lie in `frame`, each with its length in front.
+    pub(crate) fn within(frame: &Bytes, content: Option<Range<usize>>, properties: Option<Range<usize>>) -> Self {
+        match (content, properties) {
             (None, None) => Self::default(),
-            (None, Some(properties)) => Self::of(None, Some(&reader.slice(properties))),
+            (None, Some(properties)) => Self::of(None, Some(&frame[properties])),
             (Some(content), None) => {
-                let bytes = reader.slice(content.start - LENGTH_BYTES..content.end);
+                let bytes = frame.slice(content.start - LENGTH_BYTES..content.end);
                 Self { properties_at: bytes.len(), bytes, has_properties: false }
             }
             (Some(content), Some(properties)) => {
                 let start = content.start - LENGTH_BYTES;
-                let bytes = reader.slice(start..properties.end);
+                let bytes = frame.slice(start..properties.end);
                 Self { bytes, properties_at: properties.start - start, has_properties: true }
             }
-        })
+        }
     }
 
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), CodecError> {

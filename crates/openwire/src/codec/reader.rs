@@ -6,6 +6,7 @@
 use crate::codec::bits::BitReader;
 use crate::codec::cache::DecodeCache;
 use crate::codec::ids::Cacheable;
+use crate::codec::repeat::{Hole, Note};
 use crate::codec::table::Structure;
 use crate::codec::{CodecError, text};
 use crate::limits::{NESTING_DEPTH_MAX, STRUCTURES_PER_FRAME_MAX};
@@ -43,6 +44,8 @@ pub(crate) struct Reader<'a> {
     structures_left: usize,
     /// Why something could not be read.
     failure: Option<CodecError>,
+    /// Where the rows are noted that change, if that is wanted.
+    notes: Option<&'a mut Vec<Note>>,
 }
 
 impl<'a> Reader<'a> {
@@ -70,7 +73,14 @@ impl<'a> Reader<'a> {
             depth_left: NESTING_DEPTH_MAX,
             structures_left: STRUCTURES_PER_FRAME_MAX,
             failure: None,
+            notes: None,
         })
+    }
+
+    /// Notes in `notes` where the rows are that change.
+    pub(crate) fn noting(mut self, notes: &'a mut Vec<Note>) -> Self {
+        self.notes = Some(notes);
+        self
     }
 
     /// The frame cannot be read.
@@ -99,10 +109,23 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// What lies between two places of the frame that were passed already.
+    /// How often something was cached. Count.
+    pub(crate) fn stores(&self) -> u64 {
+        self.cache.as_ref().map_or(0, |cache| cache.stores())
+    }
+
+    /// All of it.
     #[inline]
-    pub(crate) fn slice(&self, range: std::ops::Range<usize>) -> Bytes {
-        self.frame.slice(range)
+    pub(crate) fn frame(&self) -> &'a Bytes {
+        self.frame
+    }
+
+    /// A row that changes was read; it began at `from`.
+    #[inline(always)]
+    pub(crate) fn note(&mut self, from: usize, hole: Hole) {
+        if let Some(notes) = &mut self.notes {
+            notes.push(Note { range: from..self.at, hole });
+        }
     }
 
     #[inline(always)]
@@ -196,6 +219,21 @@ impl<'a> Reader<'a> {
             return self.present_text_over(text);
         }
         forget(text);
+        Ok(())
+    }
+
+    /// As [`Self::text_over`], for a row that changes.
+    pub(crate) fn changing_text_over(&mut self, text: &mut Option<Arc<str>>) -> Read<()> {
+        if !self.boolean()? {
+            forget(text);
+            return Ok(());
+        }
+        let from = self.at;
+        let octets = self.text_octets()?;
+        self.note(from, octets.hole());
+        if !text.as_deref().is_some_and(|text| octets.are(text)) {
+            *text = Some(self.made_of(&octets)?);
+        }
         Ok(())
     }
 
@@ -375,7 +413,7 @@ fn forget<T>(value: &mut Option<T>) {
 }
 
 /// A text as it stands in the frame.
-enum TextOctets<'a> {
+pub(crate) enum TextOctets<'a> {
     /// One byte a character.
     Single(&'a [u8]),
     /// Modified UTF-8.
@@ -385,12 +423,19 @@ enum TextOctets<'a> {
 impl TextOctets<'_> {
     /// Whether they are this text, as far as can be said without reading them: what is ASCII has but one form.
     #[inline]
-    fn are(&self, text: &str) -> bool {
+    pub(crate) fn are(&self, text: &str) -> bool {
         let (Self::Single(octets) | Self::Modified(octets)) = *self;
         octets == text.as_bytes() && octets.is_ascii()
     }
 
-    fn to_text(&self) -> Result<Arc<str>, CodecError> {
+    fn hole(&self) -> Hole {
+        match self {
+            Self::Single(_) => Hole::SingleText,
+            Self::Modified(_) => Hole::ModifiedText,
+        }
+    }
+
+    pub(crate) fn to_text(&self) -> Result<Arc<str>, CodecError> {
         match self {
             Self::Single(octets) => Ok(single_bytes(octets)),
             Self::Modified(octets) => Ok(Arc::from(text::decode(octets)?)),

@@ -22,6 +22,7 @@ use crate::codec::CodecError;
 use crate::codec::ids::Cacheable;
 use crate::codec::message_body::MessageBody;
 use crate::codec::reader::{Read, Reader};
+use crate::codec::repeat::Again;
 use crate::codec::writer::Writer;
 use bytes::Bytes;
 use std::fmt;
@@ -39,6 +40,12 @@ pub(crate) trait Coded: Kind {
     /// Reads over `value`. After an error it is undefined, but valid.
     fn read(value: &mut Self::Value, reader: &mut Reader<'_>) -> Read<()>;
     fn write(value: &Self::Value, writer: &mut Writer<'_>) -> Result<(), CodecError>;
+
+    /// As [`Self::read`], out of a frame that is like the last one but for the rows that change: most kinds do not.
+    #[inline(always)]
+    fn read_changed(_value: &mut Self::Value, _again: &mut Again<'_>) -> Option<()> {
+        Some(())
+    }
 }
 
 /// Something with a type code.
@@ -56,6 +63,12 @@ pub(crate) trait Structure: Sized {
     fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Read<()> {
         *self = Self::read(code, reader)?;
         Ok(())
+    }
+
+    /// As [`Self::read_over`], out of a frame that is like the last one but for the rows that change.
+    #[inline(always)]
+    fn read_changed(&mut self, _again: &mut Again<'_>) -> Option<()> {
+        Some(())
     }
 
     /// As [`Self::read`], into a box: a large structure is read where it stays instead of being moved there.
@@ -82,12 +95,18 @@ impl<T: Structure> Structure for Box<T> {
     fn read_over(&mut self, code: u8, reader: &mut Reader<'_>) -> Read<()> {
         T::read_over(self, code, reader)
     }
+
+    fn read_changed(&mut self, again: &mut Again<'_>) -> Option<()> {
+        T::read_changed(self, again)
+    }
 }
 
-/// Declares kinds: name, documentation, value, how it is read from `r` over `old`, how it is written from `v` to `w`.
+/// Declares kinds: name, documentation, value, how it is read from `r` over `old`, how it is written from `v` to `w`; where it
+/// changes from one command to the next, how it is read from `a` over `old`.
 macro_rules! kinds {
     ($($(#[$meta:meta])* $name:ident $(<$param:ident: $bound:ident>)? => $value:ty,
-        |$old:ident, $r:ident| $read:expr, |$v:ident, $w:ident| $write:expr;)*) => { $(
+        |$old:ident, $r:ident| $read:expr, |$v:ident, $w:ident| $write:expr
+        $(, |$changed:ident, $a:ident| $again:expr)?;)*) => { $(
         $(#[$meta])*
         #[derive(Debug)]
         pub struct $name $(<$param>(PhantomData<$param>))?;
@@ -106,6 +125,11 @@ macro_rules! kinds {
             fn write($v: &$value, $w: &mut Writer<'_>) -> Result<(), CodecError> {
                 $write
             }
+
+            $(#[inline(always)]
+            fn read_changed($changed: &mut $value, $a: &mut Again<'_>) -> Option<()> {
+                $again
+            })?
         }
     )* };
 }
@@ -128,7 +152,8 @@ kinds! {
     /// Octets that may be absent: a slice of the frame, not copied.
     Octets => Option<Bytes>, |old, r| set(old, r.optional_octets()), |v, w| w.optional_octets(v.as_deref());
     /// Content and properties of a message: one slice of the frame for both, not copied.
-    Body => MessageBody, |old, r| set(old, MessageBody::read(r)), |v, w| v.write(w);
+    Body => MessageBody, |old, r| set(old, MessageBody::read(r)), |v, w| v.write(w),
+        |old, a| a.body().map(|body| *old = body);
     /// A few octets that outlive their frame: copied, so that they do not pin it.
     OwnOctets => Option<Bytes>,
         |old, r| set(old, Ok(r.optional_octets()?.map(|octets| Bytes::copy_from_slice(&octets)))),
@@ -136,7 +161,8 @@ kinds! {
     /// Eight octets without a length.
     EightOctets => [u8; 8], |old, r| set(old, r.array()), |v, w| { w.octets(v); Ok(()) };
     /// A structure inside this one, or nothing.
-    Nested<T: Structure> => Option<T>, |old, r| r.nested_over(old), |v, w| w.nested(v.as_ref());
+    Nested<T: Structure> => Option<T>, |old, r| r.nested_over(old), |v, w| w.nested(v.as_ref()),
+        |old, a| old.as_mut().map_or(Some(()), |old| old.read_changed(a));
     /// A structure that goes through the marshal cache where it is on.
     Cached<T: Cacheable> => Option<T>, |old, r| r.cached_over(old), |v, w| w.cached(v.as_ref());
     /// Structures one after another, or nothing, which is not the same as none.
@@ -206,6 +232,17 @@ macro_rules! fields {
                 Ok(())
             }
 
+            /// Reads over the rows that change, see [`crate::codec::repeat`].
+            #[allow(unused_variables, reason = "some tables have no rows, or none that depends on the version")]
+            #[inline(always)]
+            pub(crate) fn read_changed_fields(&mut self, again: &mut crate::codec::repeat::Again<'_>) -> Option<()> {
+                let version = again.version();
+                $(if crate::codec::table::exists!(version $(, since $since)? $(, until $until)?) {
+                    <$kind as crate::codec::table::Coded>::read_changed(&mut self.$field, again)?;
+                })*
+                Some(())
+            }
+
             #[allow(unused_variables, reason = "some tables have no rows, or none that depends on the version")]
             pub(crate) fn write_fields(
                 &self,
@@ -227,7 +264,7 @@ macro_rules! structure {
         crate::codec::table::structure! {
             $(#[$meta])* $name = $code $(since $first)? {
                 /// Numbers the commands of one side; a response names it.
-                command_id: crate::codec::table::Int;
+                command_id: crate::codec::repeat::Changing<crate::codec::table::Int>;
                 /// Whether the sender waits for a response.
                 response_required: crate::codec::table::Boolean;
                 $($rows)*
@@ -270,6 +307,10 @@ macro_rules! structure {
                     return reader.fail(crate::codec::CodecError::UnknownType(code));
                 }
                 self.read_into(reader)
+            }
+
+            fn read_changed(&mut self, again: &mut crate::codec::repeat::Again<'_>) -> Option<()> {
+                self.read_changed_fields(again)
             }
 
             fn write(&self, writer: &mut crate::codec::writer::Writer<'_>) -> Result<(), crate::codec::CodecError> {

@@ -13,6 +13,7 @@
 
 use crate::codec::message_body::content_range;
 use crate::codec::reader::{Read, Reader};
+use crate::codec::repeat::{self, Hole};
 use crate::codec::table::{Coded, Kind};
 use crate::codec::writer::Writer;
 use crate::codec::{CodecError, SIZE_BYTES};
@@ -31,6 +32,8 @@ pub(crate) const ARRIVAL: usize = 4;
 pub(crate) const BROKER_IN_TIME: usize = 5;
 pub(crate) const BROKER_OUT_TIME: usize = 6;
 const NUMBERS: usize = 7;
+/// Those that brokers write are the same in all that comes from a client.
+const CHANGES_IN_WHAT_COMES: [bool; NUMBERS] = [true, true, true, true, false, false, false];
 
 /// Bytes of the length in front of content and properties.
 const LENGTH_BYTES: usize = 4;
@@ -49,8 +52,20 @@ impl<const WHICH: usize> Kind for Varying<WHICH> {
 impl<const WHICH: usize> Coded for Varying<WHICH> {
     #[inline(always)]
     fn read(value: &mut i64, reader: &mut Reader<'_>) -> Read<()> {
+        let from = reader.position();
         *value = reader.long()?;
+        if CHANGES_IN_WHAT_COMES[WHICH] {
+            reader.note(from, Hole::Number(reader.position() - from));
+        }
         Ok(())
+    }
+
+    #[inline(always)]
+    fn read_changed(value: &mut i64, again: &mut repeat::Again<'_>) -> Option<()> {
+        if CHANGES_IN_WHAT_COMES[WHICH] {
+            *value = again.long()?;
+        }
+        Some(())
     }
 
     #[inline]

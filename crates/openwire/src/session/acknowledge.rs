@@ -79,14 +79,6 @@ impl State {
             }
             return Ok(Done::Now);
         };
-        if kind == AckType::Poison
-            && is_suppressed_duplicate(ack)
-            && self.transactions.is_any_open()
-            && !consumer.acknowledges_alone
-        {
-            return Ok(Done::Now);
-        }
-        consumer.acknowledges_alone |= kind.is_consumption() && transaction.is_none();
         let Some((deliveries, settlement, transaction)) = settle(consumer, ack, kind, transaction)? else {
             return Ok(Done::Now);
         };
@@ -176,6 +168,7 @@ fn settle(
     let last_at = list.position(last, probably).ok_or_else(|| unmatched(ack, last, "end"))?;
     let first_at = match (&ack.first_message_id, kind) {
         (_, AckType::Individual) => last_at,
+        (None, AckType::Poison) => (last_at + 1).saturating_sub(count),
         (None, _) => 0,
         (Some(first), _) => match list.position(first, 0) {
             Some(first_at) => first_at,
@@ -188,10 +181,11 @@ fn settle(
         return Err(unmatched(ack, last, "end"));
     }
     let here = last_at - first_at + 1;
-    if kind == AckType::Standard && transaction.is_some() {
+    let free = if kind == AckType::Individual { 1 } else { list.free(first_at, last_at) };
+    if kind == AckType::Standard {
         // Fewer than there are: between its ends is what the application never had.
-        let free = list.free(first_at, last_at);
-        if count > here || (ack.first_message_id.is_some() && count < free) {
+        let is_fewer = count < free && (transaction.is_none() || ack.first_message_id.is_some());
+        if count > here || is_fewer {
             return Err(miscounted(ack, here));
         }
     }
@@ -203,8 +197,8 @@ fn settle(
         // The client gave it to the application again and counts that itself. As in Classic nothing is counted here: a
         // client that then closes the consumer says by its RemoveInfo that the message was seen, and that counts it.
         AckType::Redelivered => return Ok(None),
-        // What the client failed at is not what was delivered: that was not tried yet.
-        AckType::Poison if count > here => (Settlement::Undelivered, None),
+        // What the client failed at is not what was delivered: it has more, or between its ends is what it never had.
+        AckType::Poison if count > here || count < free => (Settlement::Undelivered, None),
         AckType::Poison => (Settlement::Poisoned(cause(ack)), None),
         AckType::Expired => (Settlement::Expired, None),
         AckType::Standard | AckType::Individual | AckType::Unmatched => (Settlement::Consumed, transaction),
@@ -214,15 +208,6 @@ fn settle(
         Some(transaction) => list.hold(first_at, last_at, transaction),
     };
     Ok(deliveries.map(|deliveries| (deliveries, settlement, transaction)))
-}
-
-/// After a failure Java's client refuses as poisoned what it has already: the application got it on the connection that
-/// failed, too late for the client to expect it again. In a transaction the client acknowledges it at the commit, as what
-/// was delivered again; buried, it would be missing there. So it stays delivered. Outside of transactions the application
-/// may be done with it or not, and nothing more is heard of it: it becomes a dead letter, as in Classic.
-fn is_suppressed_duplicate(ack: &MessageAck) -> bool {
-    let cause = ack.poison_cause.as_ref().and_then(|cause| cause.message.as_deref());
-    cause.is_some_and(|text| text.starts_with("Suppressing duplicate delivery on connection"))
 }
 
 /// Why a message can never be consumed: what Java's exceptions say of themselves.
@@ -256,7 +241,7 @@ fn unmatched(ack: &MessageAck, id: &MessageId, side: &str) -> PeerError {
     ))
 }
 
-/// The client had more messages than were delivered on this connection. After a failure a Java client that rolled back
+/// The client had other messages than were delivered on this connection. After a failure a Java client that rolled back
 /// gives the application its own copies again, and then those that were delivered again: the same message twice in one
 /// transaction.
 fn miscounted(ack: &MessageAck, here: usize) -> PeerError {

@@ -15,10 +15,8 @@ use ferrymq_model::{BranchAction, BranchError, Closing, Refusal, RefusalKind, Re
 impl State {
     /// Writes a command. One that cannot be written ends the connection: the client would wait for it for ever.
     pub(super) fn put(&mut self, cx: &mut Context<'_>, command: &Command) {
-        self.scratch.clear();
-        match self.encoder.encode(command, &mut self.scratch) {
-            Ok(()) => cx.out.put(&self.scratch),
-            Err(error) => self.unwritable = Some(format!("an answer cannot be written: {error}")),
+        if let Err(error) = self.encoder.put(command, cx.out) {
+            self.unwritable = Some(format!("an answer cannot be written: {error}"));
         }
     }
 

@@ -80,8 +80,6 @@ pub(super) struct Consumer {
     pulls: u64,
     /// Something was delivered to it.
     pub(super) has_delivered: bool,
-    /// It acknowledged something outside of transactions.
-    pub(super) acknowledges_alone: bool,
     /// The broker ended it; the client was told and has not answered.
     pub(super) is_ended: bool,
     /// While what was written is settled: up to here.
@@ -108,7 +106,6 @@ impl Consumer {
             pull: None,
             pulls: 0,
             has_delivered: false,
-            acknowledges_alone: false,
             is_ended: false,
             written_through: None,
         }
@@ -222,6 +219,9 @@ impl List {
 
     /// How many of `first..=last` no transaction holds.
     pub(super) fn free(&self, first: usize, last: usize) -> usize {
+        if self.held == 0 {
+            return last + 1 - first;
+        }
         self.unsettled.range(first..=last).filter(|unsettled| unsettled.held_by.is_none()).count()
     }
 

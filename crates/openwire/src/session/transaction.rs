@@ -94,10 +94,6 @@ impl Transactions {
         self.local.len() + self.branches.len()
     }
 
-    pub(super) fn is_any_open(&self) -> bool {
-        self.len() > 0
-    }
-
     /// The transaction that a message or an acknowledgement names. Whose connection it names makes no difference: the
     /// number is looked up in this one's.
     #[inline]

@@ -143,3 +143,17 @@ fn messages_that_were_never_delivered_cannot_be_acknowledged() {
     });
     script.finish();
 }
+
+#[test]
+fn what_lies_between_and_the_client_never_had_is_neither_consumed_nor_buried() {
+    let mut script = consuming("ack-between", DestinationKind::Queue, 9);
+    script.note("two, with others between them: refused, all of them stay delivered");
+    script.client(MessageAck { command_id: 3, response_required: true, ..ack(STANDARD, Some(1), 5, 2) });
+    script.note("six, of which there are five");
+    script.client(MessageAck { command_id: 4, response_required: true, ..ack(STANDARD, Some(1), 5, 6) });
+    script.note("given up on two, with others between them: all of them come again");
+    script.client(ack(POISON, Some(1), 5, 2));
+    script.note("given up on the last, without a first");
+    script.client(ack(POISON, None, 8, 1));
+    script.finish();
+}

@@ -7,9 +7,7 @@ use ferrymq_openwire::codec::ids::ObjectId;
 use ferrymq_openwire::codec::message::Message;
 use ferrymq_openwire::codec::message_ack::MessageAck;
 use ferrymq_openwire::codec::session::RemoveInfo;
-use ferrymq_openwire::codec::throwable::Throwable;
 use ferrymq_openwire::codec::transaction::{TransactionId, TransactionInfo};
-use std::sync::Arc;
 
 /// A message in a transaction, by nobody waited for.
 fn sent(sequence: i64, transaction: TransactionId) -> Message {
@@ -127,40 +125,5 @@ fn a_branch_that_lost_its_acknowledgements_is_not_prepared() {
     script.client(sent(1, xa(b"g")));
     script.client(TransactionInfo { response_required: false, ..info(0, Some(xa(b"g")), END) });
     script.client(info(5, Some(xa(b"g")), PREPARE));
-    script.finish();
-}
-
-/// Java's client refuses what it has already.
-fn suppressed(number: i64) -> MessageAck {
-    let text = "Suppressing duplicate delivery on connection, consumer ID:c-1:1:1";
-    let cause = Throwable {
-        class_name: Some(Arc::from("java.lang.Throwable")),
-        message: Some(Arc::from(text)),
-        ..Throwable::default()
-    };
-    MessageAck { transaction_id: None, ack_type: 1, poison_cause: Some(Box::new(cause)), ..ack(local(1), number, 1) }
-}
-
-#[test]
-fn a_copy_that_the_client_suppresses_is_acknowledged_by_the_transaction_that_has_the_first() {
-    let mut script = Script::reopen("restored-suppressed");
-    restore(&mut script, 1);
-    script.note("the application got 1 when the connection failed, and its transaction begins after");
-    script.client(begin(local(1)));
-    script.client(sent(1, local(1)));
-    script.deliver(0, 1, DestinationKind::Queue);
-    script.client(suppressed(1));
-    script.client(ack(local(1), 1, 1));
-    script.client(info(5, Some(local(1)), COMMIT_ONE_PHASE));
-    script.confirm(3);
-    script.note("no transaction has it: a dead letter");
-    script.deliver(0, 2, DestinationKind::Queue);
-    script.client(suppressed(2));
-    script.note("of a consumer that acknowledges outside of transactions, too");
-    script.deliver(0, 3, DestinationKind::Queue);
-    script.deliver(0, 4, DestinationKind::Queue);
-    script.client(MessageAck { transaction_id: None, ..ack(local(1), 3, 1) });
-    script.client(begin(local(2)));
-    script.client(suppressed(4));
     script.finish();
 }
