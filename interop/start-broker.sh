@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Becomes the broker: start-broker.sh DATA STOMP_PORT AUTO_PORT WEBSOCKET_PORT. The process id is the broker's.
+# With TOPIC_HISTORY topics keep so many past messages.
 set -euo pipefail
 data=$1 stomp=$2 auto=$3 websocket=$4
 mkdir -p "$data"
@@ -10,5 +11,7 @@ bind = "127.0.0.1:$stomp"
 bind = "127.0.0.1:$auto"
 [websocket]
 bind = "127.0.0.1:$websocket"
+[topics]
+history_messages = ${TOPIC_HISTORY:-0}
 TOML
 exec "$FERRYMQ_BIN" run --config "$data.toml" --data "$data"

@@ -1,5 +1,6 @@
 package ferrymq.apps;
 
+import ferrymq.Broker;
 import jakarta.jms.Connection;
 import jakarta.jms.DeliveryMode;
 import jakarta.jms.JMSException;

@@ -1,6 +1,6 @@
 package ferrymq.apps.xa;
 
-import ferrymq.apps.Broker;
+import ferrymq.Broker;
 import jakarta.jms.Connection;
 import jakarta.jms.JMSException;
 import jakarta.jms.MessageConsumer;

@@ -1,4 +1,4 @@
-package ferrymq.apps;
+package ferrymq;
 
 import java.io.File;
 import java.io.IOException;
@@ -19,7 +19,9 @@ import java.util.stream.Stream;
  * suites, which wants FERRYMQ_BIN) and gets four arguments: data folder, STOMP port, port that detects OpenWire, WebSocket port.
  */
 public final class Broker implements AutoCloseable {
-    private static final long START_SECONDS_MAX = 60;
+    /** A JVM on a busy machine takes its time. */
+    private static final long START_SECONDS_MAX = 120;
+
     private static Broker shared;
 
     public final int stompPort = freePort();
@@ -33,7 +35,7 @@ public final class Broker implements AutoCloseable {
     public Broker(Map<String, String> environment) {
         this.environment = environment;
         try {
-            folder = Files.createTempDirectory("java-apps-broker");
+            folder = Files.createTempDirectory("ferrymq-broker");
         } catch (IOException error) {
             throw new UncheckedIOException(error);
         }
@@ -42,11 +44,26 @@ public final class Broker implements AutoCloseable {
     /** The one for every test that leaves the broker alone; ends with the test run. */
     public static synchronized Broker shared() {
         if (shared == null) {
-            shared = new Broker(Map.of());
-            shared.start();
+            shared = own(Map.of());
             Runtime.getRuntime().addShutdownHook(new Thread(shared::close));
         }
         return shared;
+    }
+
+    /** One for a test that does something to it, started, with more variables in its environment. */
+    public static Broker own(Map<String, String> environment) {
+        Broker broker = new Broker(environment);
+        try {
+            broker.start();
+        } catch (RuntimeException | Error failed) {
+            broker.close();
+            throw failed;
+        }
+        return broker;
+    }
+
+    public static Broker own() {
+        return own(Map.of());
     }
 
     public String url() {
@@ -72,7 +89,7 @@ public final class Broker implements AutoCloseable {
         try {
             process = builder.start();
             long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS_MAX);
-            while (!accepts(port)) {
+            while (!accepts(port) || !accepts(stompPort)) {
                 if (!process.isAlive()) {
                     throw new IllegalStateException("the broker ended at its start: " + Files.readString(log.toPath()));
                 }
@@ -113,6 +130,11 @@ public final class Broker implements AutoCloseable {
             process.destroyForcibly();
             ended();
         }
+    }
+
+    public void restart() {
+        kill();
+        start();
     }
 
     @Override
