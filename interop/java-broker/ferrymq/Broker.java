@@ -16,7 +16,8 @@ import java.util.stream.Stream;
 
 /**
  * A broker that a command runs in the foreground. The command is what -Dbroker.command names (by default start-broker.sh beside the
- * suites, which wants FERRYMQ_BIN) and gets four arguments: data folder, STOMP port, port that detects OpenWire, WebSocket port.
+ * suites, which wants FERRYMQ_BIN) and gets four arguments: data folder, STOMP port, port that detects OpenWire, WebSocket port; and a
+ * fifth where a test wants other settings than the defaults: a file of the folder settings.
  */
 public final class Broker implements AutoCloseable {
     /** A JVM on a busy machine takes its time. */
@@ -28,11 +29,13 @@ public final class Broker implements AutoCloseable {
     public final int port = freePort();
     private final int webSocketPort = freePort();
     private final Path folder;
+    private final String settings;
     private final Map<String, String> environment;
     private Process process;
 
-    /** Not started; with more variables in its environment. */
-    public Broker(Map<String, String> environment) {
+    /** Not started; with the settings of this name (null: none) and more variables in its environment. */
+    public Broker(String settings, Map<String, String> environment) {
+        this.settings = settings;
         this.environment = environment;
         try {
             folder = Files.createTempDirectory("ferrymq-broker");
@@ -44,15 +47,20 @@ public final class Broker implements AutoCloseable {
     /** The one for every test that leaves the broker alone; ends with the test run. */
     public static synchronized Broker shared() {
         if (shared == null) {
-            shared = own(Map.of());
+            shared = own();
             Runtime.getRuntime().addShutdownHook(new Thread(shared::close));
         }
         return shared;
     }
 
-    /** One for a test that does something to it, started, with more variables in its environment. */
-    public static Broker own(Map<String, String> environment) {
-        Broker broker = new Broker(environment);
+    /** One for a test that does something to it, started. */
+    public static Broker own() {
+        return own(null);
+    }
+
+    /** One with the settings of this name. */
+    public static Broker own(String settings) {
+        Broker broker = new Broker(settings, Map.of());
         try {
             broker.start();
         } catch (RuntimeException | Error failed) {
@@ -60,10 +68,6 @@ public final class Broker implements AutoCloseable {
             throw failed;
         }
         return broker;
-    }
-
-    public static Broker own() {
-        return own(Map.of());
     }
 
     public String url() {
@@ -83,6 +87,9 @@ public final class Broker implements AutoCloseable {
         String command = System.getProperty("broker.command", System.getProperty("suite.directory", ".") + "/../start-broker.sh");
         ProcessBuilder builder = new ProcessBuilder(
                 command, data().toString(), "" + stompPort, "" + port, "" + webSocketPort);
+        if (settings != null) {
+            builder.command().add(System.getProperty("suite.directory") + "/settings/" + settings + ".toml");
+        }
         builder.environment().putAll(environment);
         File log = folder.resolve("log").toFile();
         builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log));

@@ -11,7 +11,6 @@ import jakarta.jms.MessageProducer;
 import jakarta.jms.Session;
 import jakarta.jms.Topic;
 import java.util.List;
-import java.util.Map;
 import org.apache.activemq.command.ActiveMQTopic;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -23,7 +22,7 @@ class RetroactiveTest extends Jms {
 
     @BeforeAll
     static void start() {
-        keeping = Broker.own(Map.of("TOPIC_HISTORY", "3"));
+        keeping = Broker.own("keeping");
     }
 
     @AfterAll
