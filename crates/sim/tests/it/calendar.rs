@@ -8,13 +8,13 @@ const SEEDS_MAX: u64 = 20;
 #[test]
 fn every_occurrence_comes_once_whenever_the_power_goes() {
     let (mut crashes, mut occurrences) = (0, 0);
-    for seed in 1..=60 {
+    for seed in 1..=40 {
         let calendar = run(seed, ROUNDS, None);
         assert_eq!(calendar.violation, None, "seed {seed}");
         crashes += calendar.crashes;
         occurrences += calendar.occurrences;
     }
-    assert!(crashes > 200 && occurrences > 1000, "{crashes} crashes, {occurrences} occurrences");
+    assert!(crashes > 150 && occurrences > 1000, "{crashes} crashes, {occurrences} occurrences");
 }
 
 /// A message that waits long holds a segment in which a series began. The end of the series must not be forgotten when the

@@ -19,6 +19,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import javax.transaction.xa.XAException;
 import javax.transaction.xa.XAResource;
 import javax.transaction.xa.Xid;
@@ -38,6 +39,9 @@ public final class Campaign {
     private static final long PATIENCE_MILLIS = 10_000;
     /** After so many runs in which the broker did not die there is nothing to hit at this moment. */
     private static final int PASSED_MAX = 2;
+    /** The clients that meet the broker's death come back by themselves, and go on with what they did. */
+    private static final boolean FAILS_OVER = Boolean.getBoolean("xa.failover");
+    private static final int REVIVE_MILLIS = 5;
     private static final String OF_BROKER = "broker";
     private static final String OF_DATABASE = "database";
 
@@ -105,7 +109,7 @@ public final class Campaign {
         Path failPoint = scratch.resolve("fail-point");
         broker = new Broker(null, Map.of("FERRYMQ_FAIL_POINT", failPoint.toString()));
         broker.start();
-        cut = new Cut(broker, failPoint);
+        cut = new Cut(broker, failPoint, FAILS_OVER);
     }
 
     private void close() throws IOException {
@@ -133,10 +137,10 @@ public final class Campaign {
             broker.kill();
             broker.start();
             cut.arm(step, moment);
-            attemptRecovery();
+            reviving(this::attemptRecovery);
         } else {
             cut.arm(step, moment);
-            attempt.work();
+            reviving(attempt::work);
         }
         Cut.Outcome outcome = cut.disarm();
         if (!broker.isAlive()) {
@@ -153,6 +157,30 @@ public final class Campaign {
         verify(name, attempt);
         journal.clear();
         return outcome;
+    }
+
+    /** Does something, during which a broker that dies is started again if clients come back to it. */
+    private void reviving(Runnable what) throws InterruptedException {
+        if (!FAILS_OVER) {
+            what.run();
+            return;
+        }
+        AtomicBoolean over = new AtomicBoolean();
+        Cut watched = cut;
+        Thread reviver = new Thread(() -> {
+            try {
+                while (!over.get()) {
+                    watched.revive();
+                    Thread.sleep(REVIVE_MILLIS);
+                }
+            } catch (IOException | InterruptedException error) {
+                throw new IllegalStateException(error);
+            }
+        }, "reviver");
+        reviver.start();
+        what.run();
+        over.set(true);
+        reviver.join();
     }
 
     /** How a transaction goes if nothing stops it. */

@@ -25,6 +25,7 @@ final class Cut implements AutoCloseable {
     private final ServerSocket listener;
     private final Broker broker;
     private final Path failPoint;
+    private final boolean failsOver;
     private Step step;
     private Moment moment;
     /** The number of the command that is the step, once it came. */
@@ -43,9 +44,10 @@ final class Cut implements AutoCloseable {
         HIT
     }
 
-    Cut(Broker broker, Path failPoint) throws IOException {
+    Cut(Broker broker, Path failPoint, boolean failsOver) throws IOException {
         this.broker = broker;
         this.failPoint = failPoint;
+        this.failsOver = failsOver;
         listener = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
         Thread accepting = new Thread(this::accept, "cut");
         accepting.setDaemon(true);
@@ -53,9 +55,22 @@ final class Cut implements AutoCloseable {
     }
 
     String url() {
-        return "tcp://127.0.0.1:" + listener.getLocalPort()
-                + "?wireFormat.tightEncodingEnabled=false&wireFormat.cacheEnabled=false&wireFormat.maxInactivityDuration=0"
-                + "&jms.alwaysSyncSend=true&jms.watchTopicAdvisories=false";
+        String transport = "tcp://127.0.0.1:" + listener.getLocalPort()
+                + "?wireFormat.tightEncodingEnabled=false&wireFormat.cacheEnabled=false&wireFormat.maxInactivityDuration=0";
+        String jms = "jms.alwaysSyncSend=true&jms.watchTopicAdvisories=false";
+        return failsOver ? "failover:(" + transport + ")?initialReconnectDelay=20&useExponentialBackOff=false&" + jms
+                : transport + "&" + jms;
+    }
+
+    /** Starts a broker that died again, for clients that wait for it. */
+    synchronized void revive() throws IOException {
+        if (step == null || broker.isAlive()) {
+            return;
+        }
+        Files.deleteIfExists(failPoint);
+        outcome = Outcome.HIT;
+        broker.kill();
+        broker.start();
     }
 
     synchronized void arm(Step step, Moment moment) {
@@ -161,7 +176,8 @@ final class Cut implements AutoCloseable {
 
     private synchronized void answer(byte[] frame, OutputStream out) throws IOException {
         boolean isResponse = frame[0] >= 30 && frame[0] <= 34 && frame.length >= 10;
-        if (step == null || command == null || !isResponse || ByteBuffer.wrap(frame, 6, 4).getInt() != command) {
+        // It dies once: a client that came back asks again, and hears the answer.
+        if (step == null || command == null || outcome == Outcome.HIT || !isResponse || ByteBuffer.wrap(frame, 6, 4).getInt() != command) {
             pass(frame, out);
             return;
         }
