@@ -281,6 +281,9 @@ pub enum BranchAction {
     /// Makes it durable and able to commit. What it settled stays locked, what it sent stays unseen, until it is
     /// decided, whatever happens to sessions and processes.
     Prepare,
+    /// Asks for a prepare of work that is not whole, as after a failure: what was prepared before is confirmed so, for its
+    /// decision may be taken; what is not is rolled back, and refused as such.
+    PrepareDoomed,
     /// Makes it happen, without a prepare if there was none.
     CommitOnePhase,
     /// Makes a prepared branch happen.

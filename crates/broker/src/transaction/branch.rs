@@ -73,6 +73,7 @@ impl Broker {
             BranchAction::Start(transaction) => self.start_branch(session, xid, transaction, step),
             BranchAction::End => self.end_branch(session, xid, step),
             BranchAction::Prepare => return self.prepare_branch(session, xid, confirm, step),
+            BranchAction::PrepareDoomed => return self.prepare_doomed(session, xid, confirm, step),
             BranchAction::CommitOnePhase => self.commit_one_phase(session, xid, step),
             BranchAction::Commit => self.commit_branch(session, xid, Outcome::Committed, step),
             BranchAction::Rollback => self.rollback_branch(session, xid, step),
@@ -189,6 +190,14 @@ impl Broker {
             Ok(vote) => self.answer(session, Event::Prepared { token, vote }, None, step),
             Err(refusal) => self.refuse(session, Some(token), refusal, step),
         }
+    }
+
+    fn prepare_doomed(&mut self, session: SessionId, xid: &Arc<Xid>, token: Token, step: &mut Step<'_>) {
+        if matches!(self.stage(xid, step), Stage::Active) {
+            self.undo_active(session, xid, step);
+            return self.refuse(session, Some(token), rolled_back(xid), step);
+        }
+        self.prepare_branch(session, xid, token, step);
     }
 
     fn try_prepare(&mut self, session: SessionId, xid: &Arc<Xid>, step: &mut Step<'_>) -> Result<Vote, Refusal> {

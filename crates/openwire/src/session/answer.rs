@@ -158,8 +158,10 @@ impl State {
             }
             Purpose::WasCommitted(name) => PeerError::jms(format!("Transaction 'TX:{name}' has not been started.")),
             Purpose::Branch(xid, action) => {
+                let cause = self.doom_of(&xid).filter(|_| action == BranchAction::PrepareDoomed);
+                let text = cause.map_or_else(|| refusal.text.clone(), |cause| format!("{}: {cause}", refusal.text));
                 self.branch_refused(&xid, action, refusal);
-                PeerError::refused(refusal)
+                PeerError::refused(&Refusal { kind: refusal.kind, text })
             }
             Purpose::PullNow(subscription, _) | Purpose::PullEnd(subscription, _) => {
                 self.consumers.end_pull(subscription);

@@ -284,14 +284,20 @@ impl State {
                         }
                     }
                 }
-                if let Some(cause) = self.transactions.branches.get(id).and_then(|branch| branch.doomed.clone()) {
-                    return self.refuse_doomed(cx, id, xid, &cause);
+                let doomed = self.transactions.branches.get(id).and_then(|branch| branch.doomed.clone());
+                if let (Some(cause), Kind::CommitOnePhase) = (&doomed, kind) {
+                    return self.refuse_doomed(cx, id, xid, cause);
                 }
                 // Asking for it ends this connection's work, whatever the answer is.
                 if let Some(branch) = self.transactions.branches.get_mut(id) {
                     branch.workers = 0;
                 }
-                if kind == Kind::Prepare { BranchAction::Prepare } else { BranchAction::CommitOnePhase }
+                match (kind, doomed) {
+                    // A client that comes back says all of a branch again until it is decided, also what is prepared.
+                    (Kind::Prepare, Some(_)) => BranchAction::PrepareDoomed,
+                    (Kind::Prepare, None) => BranchAction::Prepare,
+                    _ => BranchAction::CommitOnePhase,
+                }
             }
             Kind::CommitTwoPhase => BranchAction::Commit,
             Kind::Rollback => BranchAction::Rollback,
@@ -346,10 +352,16 @@ impl State {
             BranchAction::Start(_)
             | BranchAction::End
             | BranchAction::Prepare
+            | BranchAction::PrepareDoomed
             | BranchAction::Forget
             | BranchAction::HeuristicCommit
             | BranchAction::HeuristicRollback => {}
         }
+    }
+
+    /// Why the broker was asked to refuse a branch.
+    pub(super) fn doom_of(&self, id: &XaTransactionId) -> Option<&str> {
+        self.transactions.branches.get(id)?.doomed.as_deref()
     }
 
     /// The broker did not.
