@@ -2,7 +2,7 @@
 
 use crate::broker::Broker;
 use crate::counted::Leaving;
-use crate::queue::EntryState;
+use crate::queue::{Entry, EntryState};
 use crate::subscription::{Source, Status};
 use ferrymq_model::WallTime;
 use ferrymq_model::selector::Effort;
@@ -86,6 +86,7 @@ impl Broker {
         let mut sequences = Vec::new();
         for band in &queue.bands {
             let mut last = 0;
+            assert!(band.front().is_none_or(Entry::is_live), "a band of queue {index} begins with one that left");
             for entry in band {
                 assert!(entry.item.sequence > last, "order in a band of queue {index}");
                 last = entry.item.sequence;

@@ -202,6 +202,7 @@ impl Queue {
     }
 
     /// Puts an item into its place. Does not count memory.
+    #[inline]
     pub(crate) fn insert(&mut self, item: Item) {
         let band = usize::from(item.band);
         let sequence = item.sequence;
@@ -219,6 +220,14 @@ impl Queue {
             entries.push_back(entry);
             return;
         }
+        self.insert_between(entry);
+    }
+
+    /// Puts an entry where the order of sequences wants it.
+    #[cold]
+    fn insert_between(&mut self, entry: Entry) {
+        let sequence = entry.item.sequence;
+        let entries = &mut self.bands[usize::from(entry.item.band)];
         let at = entries.partition_point(|e| e.item.sequence < sequence);
         match entries.get_mut(at) {
             Some(place) if place.item.sequence == sequence => {
@@ -231,6 +240,7 @@ impl Queue {
     }
 
     /// Takes the item at a place out. Does not count memory.
+    #[inline]
     pub(crate) fn take(&mut self, band: usize, position: usize) -> Item {
         let entries = &mut self.bands[band];
         self.ready -= 1;

@@ -14,7 +14,8 @@ import java.util.stream.Stream;
 
 /**
  * A broker that a command runs in the foreground. The command is what -Dbroker.command names (by default start-broker.sh beside the
- * suites, which wants FERRYMQ_BIN) and gets four arguments: data folder, STOMP port, port that detects OpenWire, WebSocket port.
+ * suites, which wants FERRYMQ_BIN) and gets four arguments: data folder, STOMP port, port that detects OpenWire, WebSocket port; and a
+ * fifth where a test wants other settings than the defaults: a file of the folder settings.
  */
 final class Broker implements AutoCloseable {
     /** A JVM on a busy machine takes its time. */
@@ -26,9 +27,11 @@ final class Broker implements AutoCloseable {
     final int port = freePort();
     private final int webSocketPort = freePort();
     private final Path folder;
+    private final String settings;
     private Process process;
 
-    private Broker() {
+    private Broker(String settings) {
+        this.settings = settings;
         try {
             folder = Files.createTempDirectory("jms-broker");
         } catch (IOException error) {
@@ -47,7 +50,12 @@ final class Broker implements AutoCloseable {
 
     /** One for a test that restarts it. */
     static Broker own() {
-        Broker broker = new Broker();
+        return own(null);
+    }
+
+    /** One with the settings of this name. */
+    static Broker own(String settings) {
+        Broker broker = new Broker(settings);
         try {
             broker.start();
         } catch (RuntimeException | Error failed) {
@@ -66,6 +74,9 @@ final class Broker implements AutoCloseable {
         String command = System.getProperty("broker.command", System.getProperty("suite.directory") + "/../start-broker.sh");
         ProcessBuilder builder = new ProcessBuilder(
                 command, folder.resolve("data").toString(), "" + stompPort, "" + port, "" + webSocketPort);
+        if (settings != null) {
+            builder.command().add(System.getProperty("suite.directory") + "/settings/" + settings + ".toml");
+        }
         File log = folder.resolve("log").toFile();
         builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log));
         try {
