@@ -184,17 +184,17 @@ impl Broker {
         }
     }
 
-    /// Carries out requests of a session, in order.
+    /// Carries out requests of a session, in order. The vector is drained and may be used again.
     pub fn handle(
         &mut self,
         now: Now,
         session: SessionId,
-        requests: impl Iterator<Item = Request>,
+        requests: &mut Vec<Request>,
         journal: &mut Journal,
         out: &mut Effects,
     ) {
         let step = &mut Step { now, journal, out };
-        for request in requests {
+        for request in requests.drain(..) {
             let joins = matches!(request, Request::Settle { transaction: None, confirm: None, .. });
             if !joins && !self.work.is_empty() {
                 self.record_work(false, Some(session), step);
@@ -345,6 +345,7 @@ impl Broker {
         self.session(session).is_some()
     }
 
+    #[cold]
     fn handle_unknown_session(&mut self, session: SessionId, request: Request, step: &mut Step<'_>) {
         let token = match request {
             Request::Connect { name, client_id, user, peer, confirm } => {

@@ -148,6 +148,9 @@ impl Queue {
     #[inline]
     pub(crate) fn choose(&self, subscriptions: &Slab<Subscription>) -> Option<usize> {
         let consumers = &self.consumers;
+        if let [alone] = consumers.as_slice() {
+            return subscriptions[alone.subscription].has_credit().then_some(0);
+        }
         if let Some(only) = self.exclusive {
             let place = consumers.iter().position(|consumer| consumer.subscription == only)?;
             return subscriptions[only].has_credit().then_some(place);

@@ -44,7 +44,7 @@ impl Broker {
             Choice::Consumer(place) => {
                 let subscription = queue.pass_turn(place);
                 let version = queue.version;
-                let first_of_group = self.own_group(index, subscription, &item);
+                let first_of_group = group && self.own_group(index, subscription, &item);
                 if self.subscriptions[subscription].settles != Settles::WhenWritten {
                     item.detach();
                 }

@@ -108,13 +108,16 @@ impl Broker {
 
     /// A message as it goes on: with its sender's user where that is configured. What the sender wrote does not count.
     #[inline]
-    pub(crate) fn signed(&self, session: SessionId, mut message: Arc<Message>) -> Arc<Message> {
-        if self.settings.populate_user_id {
-            let user = self.session(session).and_then(|state| state.connection.user.clone());
-            let header = &mut Arc::make_mut(&mut message).header;
-            if user.is_some() || header.annotations.is_some() {
-                header.annotations.get_or_insert_default().user = user;
-            }
+    pub(crate) fn signed(&self, session: SessionId, message: Arc<Message>) -> Arc<Message> {
+        if self.settings.populate_user_id { self.signed_by_user(session, message) } else { message }
+    }
+
+    #[cold]
+    fn signed_by_user(&self, session: SessionId, mut message: Arc<Message>) -> Arc<Message> {
+        let user = self.session(session).and_then(|state| state.connection.user.clone());
+        let header = &mut Arc::make_mut(&mut message).header;
+        if user.is_some() || header.annotations.is_some() {
+            header.annotations.get_or_insert_default().user = user;
         }
         message
     }
@@ -151,7 +154,9 @@ impl Broker {
             self.note_lsn(session, before);
             return self.confirm(session, confirm, step);
         }
-        if let Err(refusal) = self.check_refusing(session, producer, &message) {
+        if self.settings.producer_wait_ms_max.is_some()
+            && let Err(refusal) = self.check_refusing(session, producer, &message)
+        {
             return self.refuse(session, confirm, refusal, step);
         }
         self.counting = slot;

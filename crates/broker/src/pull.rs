@@ -52,7 +52,15 @@ impl Broker {
     }
 
     /// Confirms the pulls for which nothing more can come.
+    #[inline]
     pub(crate) fn confirm_pulls(&mut self, step: &mut Step<'_>) {
+        if !self.pulling.is_empty() {
+            self.confirm_pulls_that_wait(step);
+        }
+    }
+
+    #[cold]
+    fn confirm_pulls_that_wait(&mut self, step: &mut Step<'_>) {
         // A confirmation may start a subscription that has pulled already: then those before it are looked at again.
         let mut place = 0;
         while place < self.pulling.len() {

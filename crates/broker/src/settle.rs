@@ -105,7 +105,14 @@ impl Broker {
             subscription.live -= 1;
             subscription.drop_settled();
             settled += 1;
-            self.apply(index, source, item, &Settlement::Consumed, step);
+            match source {
+                Source::Queue(queue) => {
+                    self.queues[queue].in_flight -= 1;
+                    self.consumed(queue, &item, step);
+                }
+                Source::Topic(topic) => self.apply_to_topic(index, topic, item, &Settlement::Consumed),
+                Source::Browse => {}
+            }
         }
     }
 

@@ -281,13 +281,13 @@ pub enum BranchAction {
     /// Makes it durable and able to commit. What it settled stays locked, what it sent stays unseen, until it is
     /// decided, whatever happens to sessions and processes.
     Prepare,
-    /// Makes it happen without a prepare.
+    /// Makes it happen, without a prepare if there was none.
     CommitOnePhase,
     /// Makes a prepared branch happen.
     Commit,
     /// Undoes it.
     Rollback,
-    /// The transaction manager knows of the heuristic outcome.
+    /// The transaction manager knows of the heuristic outcome. What is not prepared is undone.
     Forget,
     /// A person decides in the manager's place; remembered until it is forgotten.
     HeuristicCommit,

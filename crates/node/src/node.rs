@@ -52,7 +52,7 @@ impl Node {
     pub fn step(&mut self, now: Now, input: Input<'_>, out: &mut Effects) {
         match input {
             Input::Requests { session, requests } => {
-                self.broker.handle(now, session, requests.drain(..), &mut self.journal, out);
+                self.broker.handle(now, session, requests, &mut self.journal, out);
             }
             Input::Flushed(batch) => {
                 assert!(self.store == Store::Open, "a batch was flushed after the store had failed");

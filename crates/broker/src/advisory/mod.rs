@@ -280,6 +280,7 @@ impl Broker {
         }
     }
 
+    #[cold]
     fn publish_noted(&mut self, step: &mut Step<'_>) {
         // Nothing is told about advisories, so nothing new is noted here.
         for mut message in std::mem::take(&mut self.advisories.noted) {

@@ -189,13 +189,18 @@ impl Broker {
         vec![("producerCount", Value::Int(i32::try_from(count).unwrap_or(i32::MAX)))]
     }
 
+    #[cold]
+    fn note_item_at(&mut self, kind: Kind, queue: u32, item: &Item, by: Option<u32>) {
+        if let Some(place) = self.place_of(queue, item) {
+            self.note_message(kind, &place, item, by);
+        }
+    }
+
     /// Something happened to a message in a queue or in a durable subscription.
     #[inline]
     pub(crate) fn note_item(&mut self, kind: Kind, queue: u32, item: &Item, by: Option<u32>) {
-        if self.is_watched(kind)
-            && let Some(place) = self.place_of(queue, item)
-        {
-            self.note_message(kind, &place, item, by);
+        if self.is_watched(kind) {
+            self.note_item_at(kind, queue, item, by);
         }
     }
 
@@ -221,9 +226,14 @@ impl Broker {
     #[inline]
     pub(crate) fn note_live(&mut self, kind: Kind, topic: u32, item: &Item, by: Option<u32>) {
         if self.is_watched(kind) {
-            let place = Arc::clone(&self.topics[topic].destination);
-            self.note_message(kind, &place, item, by);
+            self.note_live_at(kind, topic, item, by);
         }
+    }
+
+    #[cold]
+    fn note_live_at(&mut self, kind: Kind, topic: u32, item: &Item, by: Option<u32>) {
+        let place = Arc::clone(&self.topics[topic].destination);
+        self.note_message(kind, &place, item, by);
     }
 
     /// Something happened to a message. A message that is not in memory is not told about.

@@ -20,6 +20,7 @@ impl Broker {
 
     /// Drops the oldest messages that wait for a subscription until it may hold one more of `topic`. If that does not
     /// suffice, the new one is dropped: answers whether it may come.
+    #[cold]
     pub(crate) fn make_room(&mut self, index: u32, topic: u32, bytes: usize) -> bool {
         let limit = self.settings.subscription_memory_limit_bytes;
         loop {
@@ -37,6 +38,7 @@ impl Broker {
     }
 
     /// Drops the oldest message that waits for a subscription.
+    #[cold]
     pub(crate) fn drop_oldest(&mut self, index: u32) {
         let Some(pending) = self.subscriptions[index].pending.pop_front() else { return };
         self.topics[pending.topic].counters.discarded += 1;

@@ -250,7 +250,8 @@ impl Broker {
     fn commit_one_phase(&mut self, session: SessionId, xid: &Arc<Xid>, step: &mut Step<'_>) -> Result<(), Refusal> {
         match self.stage(xid, step) {
             Stage::Active => self.check_ended(session, xid)?,
-            Stage::Prepared => return Err(wrong(BranchError::Protocol, format!("branch {xid} is prepared"))),
+            // Whoever prepared it meant two: ActiveMQ's client for C++ never says so, and Classic does not mind.
+            Stage::Prepared => return self.commit_prepared(session, xid, Outcome::Committed, step),
             Stage::Over(outcome, lsn) => return self.over(session, xid, outcome, lsn, Some(Outcome::Committed)),
             Stage::Unknown => return Err(unknown(xid)),
         }
@@ -325,9 +326,12 @@ impl Broker {
 
     fn forget_branch(&mut self, session: SessionId, xid: &Arc<Xid>, step: &mut Step<'_>) -> Result<(), Refusal> {
         match self.stage(xid, step) {
-            Stage::Active | Stage::Prepared => {
-                Err(wrong(BranchError::Protocol, format!("branch {xid} was not decided by a person")))
+            // As Classic does: nothing of it was promised.
+            Stage::Active => {
+                self.undo_active(session, xid, step);
+                Ok(())
             }
+            Stage::Prepared => Err(wrong(BranchError::Protocol, format!("branch {xid} was not decided"))),
             Stage::Over(Outcome::HeuristicallyCommitted | Outcome::HeuristicallyRolledBack, _) => {
                 self.record_forget(session, xid, step)
             }

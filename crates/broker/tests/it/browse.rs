@@ -112,3 +112,55 @@ fn a_browser_ends_when_its_queue_dies() {
     t.settle(0, 1, 1, Settlement::Consumed);
     assert_eq!(t.events(), "");
 }
+
+#[test]
+fn a_browser_sees_what_consumers_have_in_its_place() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
+    t.subscribe_as(0, 1, "q", |s| s.prefetch = 3);
+    for body in ["a", "b", "c", "d"] {
+        t.send(0, "q", body);
+    }
+    t.send_as(0, "q", "urgent", None, |m| m.header.priority = 9);
+    t.events();
+    t.subscribe_as(1, 1, "q", |s| {
+        s.mode = SubscribeMode::Browse;
+        s.prefetch = 1;
+    });
+    assert_eq!(t.events(), "1 s1 #1 urgent");
+    let mut shown = Vec::new();
+    // The consumer works on what it has and gets the rest: it may be shown from there.
+    t.settle_in(0, 1, Deliveries::Through(DeliveryId(3)), Settlement::Delivered, None, None);
+    assert_eq!(t.events(), "0 s1 #4 urgent\n0 s1 #5 d");
+    for delivery in 1..=5 {
+        t.settle(1, 1, delivery, Settlement::Consumed);
+        shown.push(t.events());
+    }
+    assert_eq!(shown.join(" "), "1 s1 #2 a 1 s1 #3 b 1 s1 #4 c 1 s1 #5 d 1 s1 end");
+    assert_eq!(t.counts("q"), "5/5/5/0");
+}
+
+#[test]
+fn a_browser_does_not_see_what_a_transaction_has_settled() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.subscribe(0, 1, "q");
+    for body in ["a", "b", "color=red|c"] {
+        t.send(0, "q", body);
+    }
+    t.begin(0, 7);
+    t.settle_in(0, 1, Deliveries::One(DeliveryId(1)), Settlement::Consumed, Some(7), None);
+    t.settle(0, 1, 2, Settlement::Consumed);
+    t.events();
+    t.subscribe_as(0, 2, "q", |s| s.mode = SubscribeMode::Browse);
+    assert_eq!(t.events(), "0 s2 #1 c\n0 s2 end");
+    t.rollback(0, 7);
+    t.subscribe_as(0, 3, "q", |s| s.mode = SubscribeMode::Browse);
+    assert_eq!(t.events(), "0 s3 #1 a\n0 s3 #2 c\n0 s3 end");
+    t.subscribe_as(0, 4, "q", |s| {
+        s.mode = SubscribeMode::Browse;
+        s.selector = Some("color = 'red'".into());
+    });
+    assert_eq!(t.events(), "0 s4 #1 c\n0 s4 end");
+}

@@ -195,8 +195,8 @@ impl Bench {
     }
 
     /// Asks for all of this in one step.
-    pub(crate) fn ask_all(&mut self, slot: u32, requests: Vec<Request>) {
-        self.broker.handle(self.now, session(slot), requests.into_iter(), &mut self.journal, &mut self.out);
+    pub(crate) fn ask_all(&mut self, slot: u32, mut requests: Vec<Request>) {
+        self.broker.handle(self.now, session(slot), &mut requests, &mut self.journal, &mut self.out);
         self.broker.check_invariants();
         self.fetch();
     }

@@ -119,6 +119,20 @@ class BrowserTest extends Jms {
         assertEquals(List.of("2", "3"), texts(consumer, 2));
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {1, 1000})
+    void what_a_consumer_has_not_acknowledged_is_shown_in_its_place(int prefetch) throws Exception {
+        send(queue(), numbered("m", 6));
+        Session session = session(Session.CLIENT_ACKNOWLEDGE, "jms.sendAcksAsync=false");
+        MessageConsumer consumer = session.createConsumer(queue());
+        nextText(consumer);
+        next(consumer).acknowledge();
+        nextText(consumer);
+        QueueBrowser browser = session("jms.prefetchPolicy.queueBrowserPrefetch=" + prefetch).createBrowser(queue());
+        assertEquals(List.of("m2", "m3", "m4", "m5"), browse(browser));
+        assertEquals(List.of("m3", "m4", "m5"), texts(consumer, 3));
+    }
+
     @Test
     void a_closed_browser_is_closed() throws Exception {
         QueueBrowser browser = session().createBrowser(queue());

@@ -93,6 +93,17 @@ class XaTest extends Jms {
         assertEquals(List.of("1", "2"), rest(queue()));
     }
 
+    /** ActiveMQ's client for C++ knows no other commit. */
+    @Test
+    void one_phase_commits_what_is_prepared() throws Exception {
+        XASession session = xaSession();
+        Branch branch = sent(session, queue(), "1", "2");
+        session.getXAResource().prepare(branch);
+        session.getXAResource().commit(branch, true);
+        assertFalse(inDoubt(session.getXAResource(), branch));
+        assertEquals(List.of("1", "2"), rest(queue()));
+    }
+
     @Test
     void two_phases_commit_what_was_sent() throws Exception {
         XASession session = xaSession();
@@ -411,6 +422,15 @@ class XaTest extends Jms {
         } catch (XAException unknown) {
             assertEquals(XAException.XAER_NOTA, unknown.errorCode);
         }
+    }
+
+    @Test
+    void who_forgets_a_branch_that_is_not_prepared_undoes_it() throws Exception {
+        XASession session = xaSession();
+        Branch branch = sent(session, queue(), "forgotten");
+        session.getXAResource().forget(branch);
+        assertThrows(XAException.class, () -> session.getXAResource().commit(branch, true));
+        assertEquals(List.of(), rest(queue()));
     }
 
     @Test
