@@ -3,7 +3,7 @@
 use crate::advisory::Kind;
 use crate::broker::{Broker, Step};
 use crate::choose::{Choice, Found};
-use crate::queue::{BANDS, Entry, EntryState, Item};
+use crate::queue::{BANDS, EntryState, Item};
 use crate::subscription::Source;
 use ferrymq_model::request::Settles;
 
@@ -69,6 +69,7 @@ impl Broker {
     }
 
     /// Puts an item into its band, counted already.
+    #[inline]
     pub(crate) fn keep(&mut self, index: u32, item: Item) {
         if let Some(at) = item.expiration {
             self.expirations.insert((at.0, index, item.sequence));
@@ -81,6 +82,7 @@ impl Broker {
     }
 
     /// Takes an item out of its band.
+    #[inline]
     pub(crate) fn take(&mut self, index: u32, band: usize, position: usize) -> Item {
         let queue = &mut self.queues[index];
         let item = queue.take(band, position);
@@ -112,6 +114,7 @@ impl Broker {
         }
     }
 
+    #[inline]
     fn dispatch_plain(&mut self, index: u32, step: &mut Step<'_>) -> bool {
         let Some(place) = self.queues[index].choose(&self.subscriptions) else { return false };
         match self.head(index, step) {
@@ -129,23 +132,24 @@ impl Broker {
         }
     }
 
+    /// The first message. A band begins with one that is there.
+    #[inline]
     fn head(&mut self, index: u32, step: &mut Step<'_>) -> Found {
         let flushed = self.flushed;
+        let queue = &self.queues[index];
         for band in (0..BANDS).rev() {
-            let entries = &self.queues[index].bands[band];
-            let Some(position) = entries.iter().position(Entry::is_live) else { continue };
-            let entry = &entries[position];
+            let Some(entry) = queue.bands[band].front() else { continue };
             if entry.item.is_held(flushed) {
                 continue;
             }
             if entry.state == EntryState::Fetching || entry.item.message.is_none() {
-                self.fetch_from(index, band, position, step);
+                self.fetch_from(index, band, 0, step);
                 return Found::Coming;
             }
             if entry.item.is_expired(step.now.wall) {
-                return Found::Expired(band, position);
+                return Found::Expired(band, 0);
             }
-            return Found::At(band, position);
+            return Found::At(band, 0);
         }
         Found::Nothing
     }

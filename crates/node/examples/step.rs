@@ -48,6 +48,16 @@ struct Load {
     batch: u64,
     mode: DeliveryMode,
     settling: Settling,
+    credit: Credit,
+}
+
+/// How many deliveries a consumer may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Credit {
+    /// More than there are.
+    Ample,
+    /// One batch: each message waits in its queue until others were settled.
+    OneBatch,
 }
 
 /// How consumers settle what was delivered.
@@ -103,7 +113,7 @@ impl Bench {
                     confirm: None,
                 }
             } else {
-                Request::Subscribe(Box::new(subscribe(&address, load.settling)))
+                Request::Subscribe(Box::new(subscribe(&address, load)))
             });
             bench.step(slot);
         }
@@ -124,20 +134,29 @@ impl Bench {
         }
     }
 
+    /// A batch.
+    fn send(&mut self, load: &Load, message: &Message) {
+        for number in 0..load.batch {
+            // As a session makes them: each a value of its own, all of them with the same buffer.
+            let message = Arc::new(message.clone());
+            let confirm = (load.mode == DeliveryMode::Persistent).then_some(Token(number));
+            self.requests.push(Request::Send { producer: ProducerId(1), message, transaction: None, confirm });
+        }
+        self.step(0);
+    }
+
     /// Nanoseconds a delivery.
     fn run(&mut self, load: &Load, deliveries: u64) -> f64 {
         let message = message(load);
         let rounds = deliveries / u64::from(load.subscribers) / load.batch;
         let mut delivered = 0_u64;
+        match load.credit {
+            Credit::Ample => {}
+            Credit::OneBatch => self.send(load, &message),
+        }
         let start = Instant::now();
         for round in 1..=rounds {
-            for number in 0..load.batch {
-                // As a session makes them: each a value of its own, all of them with the same buffer.
-                let message = Arc::new(Message::clone(&message));
-                let confirm = (load.mode == DeliveryMode::Persistent).then_some(Token(number));
-                self.requests.push(Request::Send { producer: ProducerId(1), message, transaction: None, confirm });
-            }
-            self.step(0);
+            self.send(load, &message);
             self.flush();
             delivered +=
                 self.out.events.drain(..).filter(|(_, event)| matches!(event, Event::Deliver(_))).count() as u64;
@@ -184,7 +203,7 @@ fn settle(deliveries: Deliveries, settlement: Settlement) -> Request {
     Request::Settle { subscription: SubscriptionId(1), deliveries, settlement, transaction: None, confirm: None }
 }
 
-fn subscribe(address: &Arc<Address>, settling: Settling) -> Subscribe {
+fn subscribe(address: &Arc<Address>, load: &Load) -> Subscribe {
     Subscribe {
         subscription: SubscriptionId(1),
         name: None,
@@ -192,9 +211,12 @@ fn subscribe(address: &Arc<Address>, settling: Settling) -> Subscribe {
         selector: None,
         selector_converts_text: true,
         mode: SubscribeMode::Consume,
-        settles: settling.settles(),
+        settles: load.settling.settles(),
         gives_up: GivesUp::Broker,
-        prefetch: 1000,
+        prefetch: match load.credit {
+            Credit::Ample => 1000,
+            Credit::OneBatch => u32::try_from(load.batch).expect("a batch is small"),
+        },
         no_local: false,
         exclusive: false,
         priority: 0,
@@ -224,11 +246,18 @@ fn message(load: &Load) -> Arc<Message> {
 
 fn main() {
     use DeliveryMode::{NonPersistent, Persistent};
-    let load = |name, to, subscribers, batch, mode, settling| Load { name, to, subscribers, batch, mode, settling };
+    let load = |name, to, subscribers, batch, mode, settling| {
+        let credit = Credit::Ample;
+        Load { name, to, subscribers, batch, mode, settling, credit }
+    };
     let loads = [
         load("queue 1 to 1", "q", 1, 50, NonPersistent, Settling::Written),
         load("queue, each acknowledged", "q", 1, 50, NonPersistent, Settling::Acknowledged(1)),
         load("queue, acknowledged by 50", "q", 1, 50, NonPersistent, Settling::Acknowledged(COLLECTED)),
+        Load {
+            credit: Credit::OneBatch,
+            ..load("queue, beyond the prefetch", "q", 1, 50, NonPersistent, Settling::Acknowledged(1))
+        },
         load("topic 1 to 1 written", "topic://t", 1, 50, NonPersistent, Settling::Written),
         load("topic, unreturned, each", "topic://t", 1, 50, NonPersistent, Settling::Unreturned(1)),
         load("topic, unreturned, by 50", "topic://t", 1, 50, NonPersistent, Settling::Unreturned(COLLECTED)),

@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 const READ_BYTES: usize = 64 * 1024;
 /// As many deliveries as a client's prefetch lets out.
 const WINDOW: usize = 1000;
+/// Producers that take turns.
+const TURNS: i64 = 8;
 const BODY_BYTES: usize = 1024;
 
 /// One sort of traffic.
@@ -39,7 +41,12 @@ struct Case {
 
 #[derive(Clone, Copy)]
 enum Traffic {
-    Messages { has_properties: bool, is_persistent: bool },
+    Messages {
+        has_properties: bool,
+        is_persistent: bool,
+    },
+    /// Of several producers in turn.
+    Alternating,
     Acks,
 }
 
@@ -47,12 +54,14 @@ const fn messages(has_properties: bool, is_persistent: bool) -> Traffic {
     Traffic::Messages { has_properties, is_persistent }
 }
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 9] = [
     Case { name: "message-tight", is_tight: true, traffic: messages(false, false) },
     Case { name: "message-loose", is_tight: false, traffic: messages(false, false) },
     Case { name: "persistent-tight", is_tight: true, traffic: messages(false, true) },
     Case { name: "properties-tight", is_tight: true, traffic: messages(true, false) },
     Case { name: "properties-loose", is_tight: false, traffic: messages(true, false) },
+    Case { name: "alternating-tight", is_tight: true, traffic: Traffic::Alternating },
+    Case { name: "alternating-loose", is_tight: false, traffic: Traffic::Alternating },
     Case { name: "ack-tight", is_tight: true, traffic: Traffic::Acks },
     Case { name: "ack-loose", is_tight: false, traffic: Traffic::Acks },
 ];
@@ -94,7 +103,9 @@ impl Bench {
         bench.read();
         bench.ask(|peer, out| peer.connect(Some("bench"), out).expect("a command"));
         bench.ask(|peer, out| peer.begin_session(1, out).expect("a command"));
-        bench.ask(|peer, out| peer.begin_producer(1, out).expect("a command"));
+        for producer in 1..=TURNS {
+            bench.ask(|peer, out| peer.begin_producer(producer, out).expect("a command"));
+        }
         bench
     }
 
@@ -154,21 +165,23 @@ impl Bench {
     }
 
     /// Frames of `count` messages.
-    fn messages(&mut self, count: usize, has_properties: bool, is_persistent: bool) -> BytesMut {
+    fn messages(&mut self, producers: i64, count: usize, has_properties: bool, is_persistent: bool) -> BytesMut {
         let properties = [("colour".into(), Value::Text("red".into())), ("price".into(), Value::Int(7))];
         let properties = has_properties.then(|| write_map(&properties).expect("a short map"));
         let mut bytes = BytesMut::new();
-        for _ in 0..count {
+        for number in 0..count as i64 {
             let mut message = peer::message(MessageKind::Bytes, Some(&[7; BODY_BYTES]), properties.as_deref());
             message.fields.timestamp = 1_700_000_000_000;
             message.fields.persistent = is_persistent;
-            self.peer.send(1, &peer::queue("bench.queue"), message, None, &mut bytes).expect("a message");
+            self.peer
+                .send(1 + number % producers, &peer::queue("bench.queue"), message, None, &mut bytes)
+                .expect("a message");
         }
         bytes
     }
 
-    fn send(&mut self, count: usize, has_properties: bool, is_persistent: bool) {
-        let bytes = self.messages(count, has_properties, is_persistent);
+    fn send(&mut self, producers: i64, count: usize, has_properties: bool, is_persistent: bool) {
+        let bytes = self.messages(producers, count, has_properties, is_persistent);
         for read in bytes.chunks(READ_BYTES) {
             self.input.reserve(READ_BYTES);
             self.input.extend_from_slice(read);
@@ -221,14 +234,21 @@ fn run(case: Case, count: usize) {
     let mut bench = Bench::new(case.is_tight);
     match case.traffic {
         Traffic::Messages { has_properties, is_persistent } => {
-            bench.send(1, has_properties, is_persistent);
+            bench.send(1, 1, has_properties, is_persistent);
             bench.spent = Duration::ZERO;
             for _ in 0..count.div_ceil(WINDOW) {
-                bench.send(WINDOW, has_properties, is_persistent);
+                bench.send(1, WINDOW, has_properties, is_persistent);
+            }
+        }
+        Traffic::Alternating => {
+            bench.send(TURNS, TURNS as usize, false, false);
+            bench.spent = Duration::ZERO;
+            for _ in 0..count.div_ceil(WINDOW) {
+                bench.send(TURNS, WINDOW, false, false);
             }
         }
         Traffic::Acks => {
-            let bytes = bench.messages(1, false, false);
+            let bytes = bench.messages(1, 1, false, false);
             bench.feed(&bytes);
             let sent = bench.requests.drain(..).find_map(|request| match request {
                 Request::Send { message, .. } => Some(Arc::new(message.detached())),

@@ -16,6 +16,7 @@
 //! - An object that the marshal cache remembers has bytes of its own: it never pins a frame.
 //! - What Java's encoders write is written here byte for byte, cache slots included; `tests/golden` proves it.
 //! - The class name in an exception is text. Nothing is ever made of it, nor of the content of an object message.
+//! - What is read over an earlier command, or out of a frame that is like an earlier one, is what its table would have read.
 //! - After an error the decoder reads nothing more. After an error the encoder is as it was before.
 //!
 //! Above the codec stand the [`mapping`] of messages, ids and destinations to the broker's own, and the [`session`]: the

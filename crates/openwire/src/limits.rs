@@ -22,9 +22,12 @@ pub const CACHE_FREE_ENTRIES: usize = 100;
 /// What the objects that a peer asked us to remember may occupy. Entries are ids and destinations, 50 to 300 bytes each.
 /// Bytes.
 pub const DECODE_CACHE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// A decoder reads a message or an acknowledgement over the last one, unless that took more than this beside its body: ids,
+/// A decoder reads a message or an acknowledgement over an earlier one, unless that took more than this beside its body: ids,
 /// names and the usual headers take a few hundred. Bytes.
 pub const REUSED_BYTES_MAX: usize = 2 * 1024;
+/// Messages, and acknowledgements, of which a decoder reads the next ones over: one for each sender of a connection that takes
+/// its turn. With more of them each is read from the beginning. Count.
+pub const REUSED_COMMANDS_MAX: usize = 8;
 /// An encoder keeps this much of its scratch buffer between frames; idle connections own little. Bytes.
 pub const SCRATCH_KEEP_BYTES: usize = 16 * 1024;
 /// A dispatch is kept, to be written again with another body, up to this size: twice what the longest usual names take. Bytes.

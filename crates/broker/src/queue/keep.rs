@@ -202,9 +202,12 @@ impl Queue {
     }
 
     /// Puts an item into its place. Does not count memory.
+    #[inline]
     pub(crate) fn insert(&mut self, item: Item) {
         let band = usize::from(item.band);
         let sequence = item.sequence;
+        // Also of what comes back when the queue was empty meanwhile.
+        self.grouped |= item.group().is_some();
         let entry = Entry { item, state: EntryState::Ready };
         // What comes back was looked at before, also where nothing else waits any more.
         if sequence + 1 < self.next_sequence {
@@ -219,6 +222,14 @@ impl Queue {
             entries.push_back(entry);
             return;
         }
+        self.insert_between(entry);
+    }
+
+    /// Puts an entry where the order of sequences wants it.
+    #[cold]
+    fn insert_between(&mut self, entry: Entry) {
+        let sequence = entry.item.sequence;
+        let entries = &mut self.bands[usize::from(entry.item.band)];
         let at = entries.partition_point(|e| e.item.sequence < sequence);
         match entries.get_mut(at) {
             Some(place) if place.item.sequence == sequence => {
@@ -231,6 +242,7 @@ impl Queue {
     }
 
     /// Takes the item at a place out. Does not count memory.
+    #[inline]
     pub(crate) fn take(&mut self, band: usize, position: usize) -> Item {
         let entries = &mut self.bands[band];
         self.ready -= 1;

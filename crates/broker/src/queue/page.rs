@@ -16,6 +16,7 @@ impl Broker {
     }
 
     /// Notes that a message which is about to wait shall leave memory as soon as it is durable.
+    #[inline]
     pub(crate) fn plan_page_out(&mut self, index: u32, item: &Item) {
         if item.stored.is_none() || item.message.is_none() || !self.is_paging(index) {
             return;

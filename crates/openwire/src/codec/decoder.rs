@@ -5,7 +5,7 @@ use crate::codec::message::{MESSAGE_FIRST, MESSAGE_LAST, Message};
 use crate::codec::message_ack::MessageAck;
 use crate::codec::message_body::MessageBody;
 use crate::codec::reader::{Encoding, Reader};
-use crate::codec::repeat::Last;
+use crate::codec::repeat::Lately;
 use crate::codec::table::Structure;
 use crate::codec::wire_format_info::{MAGIC, WireFormatInfo};
 use crate::codec::{CodecError, CodecOptions, Command, SIZE_BYTES};
@@ -23,9 +23,9 @@ pub struct Decoder {
     poisoned: bool,
     /// What the last frame took beside the body of its message. Bytes.
     fields_len: usize,
-    /// The next message is read over this one, the next acknowledgement over that.
-    message: Last<Message>,
-    ack: Last<MessageAck>,
+    /// The next message is read over one of these, the next acknowledgement over one of those.
+    messages: Lately<Message>,
+    acks: Lately<MessageAck>,
 }
 
 impl Decoder {
@@ -39,8 +39,8 @@ impl Decoder {
             needed: 1,
             poisoned: false,
             fields_len: 0,
-            message: Last::default(),
-            ack: Last::default(),
+            messages: Lately::default(),
+            acks: Lately::default(),
         }
     }
 
@@ -75,11 +75,11 @@ impl Decoder {
         match command {
             Command::Message(mut message) if is_small && message.fields.data_structure.is_none() => {
                 message.fields.body = MessageBody::default();
-                self.message.keep(message);
+                self.messages.keep(message);
             }
-            Command::Message(_) => self.message.forget(),
-            Command::MessageAck(ack) if is_small => self.ack.keep(ack),
-            Command::MessageAck(_) => self.ack.forget(),
+            Command::Message(_) => self.messages.forget(),
+            Command::MessageAck(ack) if is_small => self.acks.keep(ack),
+            Command::MessageAck(_) => self.acks.forget(),
             _ => {}
         }
     }
@@ -143,13 +143,13 @@ impl Decoder {
         }
     }
 
-    /// The command in `frame`, if that is like the last one of its type.
+    /// The command in `frame`, if that is like an earlier one of its type.
     #[inline]
     pub(crate) fn again(&mut self, frame: &Bytes) -> Option<Command> {
         let (version, stores) = (self.options.version, self.stores());
         match *frame.first()? {
-            MESSAGE_FIRST..=MESSAGE_LAST => self.message.again(frame, version, stores).map(Command::Message),
-            MessageAck::TYPE_CODE => self.ack.again(frame, version, stores).map(Command::MessageAck),
+            MESSAGE_FIRST..=MESSAGE_LAST => self.messages.again(frame, version, stores).map(Command::Message),
+            MessageAck::TYPE_CODE => self.acks.again(frame, version, stores).map(Command::MessageAck),
             _ => None,
         }
     }
@@ -167,11 +167,11 @@ impl Decoder {
         let reader = Reader::open(frame, 1, self.options.encoding(), self.cache.as_mut())?;
         match type_code {
             MESSAGE_FIRST..=MESSAGE_LAST => {
-                let (message, end) = self.message.read(type_code, reader)?;
+                let (message, end) = self.messages.read(type_code, reader)?;
                 Ok((Command::Message(message), end))
             }
             MessageAck::TYPE_CODE => {
-                let (ack, end) = self.ack.read(type_code, reader)?;
+                let (ack, end) = self.acks.read(type_code, reader)?;
                 Ok((Command::MessageAck(ack), end))
             }
             _ => {

@@ -1,4 +1,4 @@
-//! A frame that is like the last one of its type, but for some numbers, texts and the body.
+//! A frame that is like an earlier one of its type, but for some numbers, texts and the body.
 //!
 //! From one message of a producer to the next little changes. While a frame is read through its table, the rows that change
 //! note where they lie; what is between them is kept, and compared as a whole with the next frame:
@@ -16,7 +16,7 @@ use crate::codec::message_body::MessageBody;
 use crate::codec::reader::{Read, Reader, TextOctets};
 use crate::codec::table::{Coded, Int, Kind, Structure, Text};
 use crate::codec::writer::Writer;
-use crate::limits::REUSED_BYTES_MAX;
+use crate::limits::{REUSED_BYTES_MAX, REUSED_COMMANDS_MAX};
 use bytes::Bytes;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -96,62 +96,101 @@ impl Coded for Changing<Text> {
     }
 }
 
-/// The last command of a type, to be read over.
-#[derive(Debug, Default)]
-pub(crate) struct Last<T> {
-    /// `None`: it was not given back.
-    command: Option<Box<T>>,
+/// The last commands of a type, to be read over: one for each of a few senders that take turns.
+#[derive(Debug)]
+pub(crate) struct Lately<T> {
+    lasts: Vec<Last<T>>,
+    /// The one that was read last; the next in turn is behind it.
+    at: usize,
     /// How many were handed out and not given back.
     out: u32,
-    /// What its frame had in common with the next one; it is of `command`, or of the one that is out.
-    shape: Shape,
-    /// While its frame is read.
+    /// While a frame is read.
     notes: Vec<Note>,
 }
 
-impl<T: Structure + Default> Last<T> {
-    /// The command in `frame`, if it is like the last one.
+/// A command of a type.
+#[derive(Debug, Default)]
+struct Last<T> {
+    /// `None`: it was not given back.
+    command: Option<Box<T>>,
+    /// What its frame has in common with the next one.
+    shape: Shape,
+}
+
+impl<T> Default for Lately<T> {
+    fn default() -> Self {
+        Self { lasts: Vec::new(), at: 0, out: 0, notes: Vec::new() }
+    }
+}
+
+impl<T: Structure + Default> Lately<T> {
+    /// The command in `frame`, if it is like one that was read lately.
     #[inline]
     pub(crate) fn again(&mut self, frame: &Bytes, version: u8, stores: u64) -> Option<Box<T>> {
-        let command = self.command.as_mut()?;
-        let mut again = self.shape.again(frame, version, stores)?;
-        command.read_changed(&mut again)?;
-        again.is_at_end().then_some(())?;
-        self.out += 1;
-        self.command.take()
+        let count = self.lasts.len();
+        for at in (self.at..count).chain(0..self.at.min(count)) {
+            if let Some(command) = self.lasts[at].again(frame, version, stores) {
+                self.at = at;
+                self.out += 1;
+                return Some(command);
+            }
+        }
+        None
     }
 
-    /// The command that follows its type code `code`, read over the last one, and where it ends.
+    /// The command that follows its type code `code`, read over an old one, and where it ends.
     pub(crate) fn read(&mut self, code: u8, reader: Reader<'_>) -> Result<(Box<T>, usize), CodecError> {
-        self.shape.is_usable = false;
+        self.at = if self.lasts.len() < REUSED_COMMANDS_MAX {
+            self.lasts.push(Last::default());
+            self.lasts.len() - 1
+        } else {
+            (self.at + 1) % REUSED_COMMANDS_MAX
+        };
+        let last = &mut self.lasts[self.at];
+        last.shape.is_usable = false;
         self.notes.clear();
         let (frame, stores) = (reader.frame(), reader.stores());
         let mut reader = reader.noting(&mut self.notes);
-        let mut command = self.command.take().unwrap_or_default();
+        let mut command = last.command.take().unwrap_or_default();
         command.read_over(code, &mut reader).map_err(|failed| reader.why(failed))?;
         let (end, stores_after) = (reader.position(), reader.stores());
+        // What asks to be remembered does not come again.
         if end == frame.len() && stores == stores_after {
-            self.shape.keep(frame, &self.notes, stores);
+            last.shape.keep(frame, &self.notes, stores);
         }
         self.out = self.out.saturating_add(1);
         Ok((command, end))
     }
 
-    /// It comes back.
+    /// The one that was read last comes back.
     pub(crate) fn keep(&mut self, command: Box<T>) {
-        self.out = self.out.saturating_sub(1);
-        // Of several that are out nobody knows which one this is.
-        if self.out == 0 {
-            self.command = Some(command);
+        if self.out == 1
+            && let Some(last) = self.lasts.get_mut(self.at)
+        {
+            last.command = Some(command);
+            self.out = 0;
         } else {
-            self.shape.is_usable = false;
+            self.forget();
         }
     }
 
-    /// It comes back, but is not kept.
+    /// It comes back, but is not kept: so if it is small, because of several that are out nobody knows which one this is.
     pub(crate) fn forget(&mut self) {
         self.out = self.out.saturating_sub(1);
-        self.shape.is_usable = false;
+        if let Some(last) = self.lasts.get_mut(self.at) {
+            last.shape.is_usable = false;
+        }
+    }
+}
+
+impl<T: Structure> Last<T> {
+    #[inline]
+    fn again(&mut self, frame: &Bytes, version: u8, stores: u64) -> Option<Box<T>> {
+        let command = self.command.as_mut()?;
+        let mut again = self.shape.again(frame, version, stores)?;
+        command.read_changed(&mut again)?;
+        again.is_at_end().then_some(())?;
+        self.command.take()
     }
 }
 

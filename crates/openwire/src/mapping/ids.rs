@@ -50,10 +50,18 @@ pub(super) fn wire_transaction(text: &str) -> Option<TransactionId> {
     Some(TransactionId::Local(LocalTransactionId { value: number(value)?, connection_id }))
 }
 
+/// Places of [`Names::lately`].
+const LATELY: usize = 16;
+
+fn lately(id: &ProducerId) -> usize {
+    id.value.wrapping_add(id.session_id).cast_unsigned() as usize % LATELY
+}
+
 /// The texts of one connection's producers, so that all messages of a producer share one.
 #[derive(Debug, Default)]
 pub struct Names {
-    last: Option<(ProducerId, Arc<str>)>,
+    /// Those used lately, each in the place of its number: a connection has few. Empty until the first.
+    lately: Vec<Option<(ProducerId, Arc<str>)>>,
     /// At most [`PRODUCERS_PER_SESSION_MAX`]; when full it starts anew.
     known: HashMap<ProducerId, Arc<str>>,
     transaction: Option<(TransactionId, Arc<str>)>,
@@ -74,8 +82,9 @@ impl Names {
 
     /// The text of a producer, the same `Arc` each time.
     pub fn producer(&mut self, id: &ProducerId) -> Arc<str> {
-        if let Some((last, text)) = &self.last
-            && last.is_same(id)
+        let place = lately(id);
+        if let Some(Some((known, text))) = self.lately.get(place)
+            && known.is_same(id)
         {
             return Arc::clone(text);
         }
@@ -83,15 +92,18 @@ impl Names {
             self.known.clear();
         }
         let text = self.known.entry(id.clone()).or_insert_with(|| producer_text(id).into());
-        self.last = Some((id.clone(), Arc::clone(text)));
+        self.lately.resize(LATELY, None);
+        self.lately[place] = Some((id.clone(), Arc::clone(text)));
         Arc::clone(text)
     }
 
     /// The producer is gone.
     pub fn forget(&mut self, id: &ProducerId) {
         self.known.remove(id);
-        if self.last.as_ref().is_some_and(|(last, _)| last == id) {
-            self.last = None;
+        if let Some(place) = self.lately.get_mut(lately(id))
+            && place.as_ref().is_some_and(|(known, _)| known == id)
+        {
+            *place = None;
         }
     }
 }

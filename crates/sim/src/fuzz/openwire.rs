@@ -191,11 +191,35 @@ pub(super) fn codec(seed: u64, tried: &mut Tried) {
     tried.inputs += 1;
     let Ok(Some(command)) = Decoder::new(options.clone()).decode(&mut input) else { return };
     tried.accepted += 1;
+    read_over(&mut random, &frame, &options);
     let Command::Message(mut message) = command else { return };
     let destination = Arc::new(Destination { kind: DestinationKind::Queue, name: Arc::from("Q") });
     let arrival = Arrival { destination: &destination, user: None };
     if let Ok(message) = incoming(&mut message, arrival, &mut Names::default()) {
         show(message, options);
+    }
+}
+
+/// The frame once more, changed: what a decoder that reads it over the first reads is what one reads that does not.
+fn read_over(random: &mut Random, frame: &[u8], options: &CodecOptions) {
+    let (mut anew, mut over) = (Decoder::new(options.clone()), Decoder::new(options.clone()));
+    let sized = |frame: &[u8]| {
+        let mut input = BytesMut::from(&u32::try_from(frame.len()).expect("a short frame").to_be_bytes()[..]);
+        input.extend_from_slice(frame);
+        input
+    };
+    for _ in 0..6 {
+        let mut next = frame.to_vec();
+        // Little, so that it stays like the one before.
+        for _ in 0..random.below(3) {
+            let at = random.index(next.len());
+            next[at] = next[at].wrapping_add(1);
+        }
+        let read = over.decode(&mut sized(&next));
+        assert_eq!(read, anew.decode(&mut sized(&next)));
+        if let Ok(Some(command)) = read {
+            over.reuse(command);
+        }
     }
 }
 

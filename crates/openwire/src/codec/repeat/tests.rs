@@ -2,7 +2,8 @@ use crate::codec::destination::Destination;
 use crate::codec::ids::{MessageId, ProducerId};
 use crate::codec::message::{Message, MessageFields, MessageKind};
 use crate::codec::message_body::MessageBody;
-use crate::codec::{CodecOptions, Command, Decoder, Encoder};
+use crate::codec::{CodecOptions, Decoder, Encoder};
+use crate::limits::REUSED_COMMANDS_MAX;
 use bytes::BytesMut;
 
 /// What one connection's both ends hold.
@@ -66,6 +67,28 @@ fn messages_of_one_producer_are_read_as_one_like_the_last() {
 }
 
 #[test]
+fn a_few_producers_may_take_turns() {
+    for tight in [true, false] {
+        let mut wire = Wire::new(tight, Some(1024));
+        let of = |producer: i64, number: i64| {
+            let mut message = message(number);
+            message.fields.producer_id.as_mut().unwrap().value = producer;
+            message
+        };
+        let count = REUSED_COMMANDS_MAX as i64;
+        for number in 0..100 {
+            for producer in 0..count {
+                let is_again = wire.is_again(&of(producer, 300 + number));
+                // The first round fills the cache; in the second nothing new is cached.
+                assert!(is_again || number < 2, "message {number} of producer {producer}, tight {tight}");
+            }
+        }
+        // One more than there is room for: each is read from the beginning, and right.
+        assert!(!wire.is_again(&of(count, 400)));
+    }
+}
+
+#[test]
 fn what_differs_in_anything_else_is_read_by_its_table() {
     for tight in [true, false] {
         let mut wire = Wire::new(tight, None);
@@ -107,9 +130,10 @@ fn of_two_commands_that_are_out_none_is_read_over() {
         wire.encoder.encode(&message(number).into(), &mut frames).unwrap();
     }
     let first = wire.decoder.decode(&mut frames).unwrap().unwrap();
-    let second: Command = wire.decoder.decode(&mut frames).unwrap().unwrap();
-    // The other way round: it is not the one whose frame was kept.
+    let second = wire.decoder.decode(&mut frames).unwrap().unwrap();
+    // The other way round: the first is not the one whose frame was kept.
+    wire.decoder.reuse(second);
     wire.decoder.reuse(first);
     assert!(!wire.is_again(&message(3)));
-    drop(second);
+    assert!(wire.is_again(&message(4)));
 }

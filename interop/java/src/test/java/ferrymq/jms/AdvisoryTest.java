@@ -2,6 +2,8 @@ package ferrymq.jms;
 
 import static org.junit.jupiter.api.Assertions.*;
 
+import ferrymq.Broker;
+import jakarta.jms.BytesMessage;
 import jakarta.jms.Connection;
 import jakarta.jms.DeliveryMode;
 import jakarta.jms.Destination;
@@ -10,8 +12,12 @@ import jakarta.jms.MessageConsumer;
 import jakarta.jms.MessageProducer;
 import jakarta.jms.Session;
 import jakarta.jms.TemporaryQueue;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.apache.activemq.ActiveMQConnection;
+import org.apache.activemq.ActiveMQMessageConsumer;
 import org.apache.activemq.advisory.AdvisorySupport;
 import org.apache.activemq.advisory.ConsumerEventSource;
 import org.apache.activemq.advisory.DestinationSource;
@@ -23,6 +29,7 @@ import org.apache.activemq.command.ConnectionInfo;
 import org.apache.activemq.command.ConsumerInfo;
 import org.apache.activemq.command.DataStructure;
 import org.apache.activemq.command.DestinationInfo;
+import org.apache.activemq.command.ProducerId;
 import org.apache.activemq.command.ProducerInfo;
 import org.apache.activemq.command.RemoveInfo;
 import org.junit.jupiter.api.Test;
@@ -185,6 +192,72 @@ class AdvisoryTest extends Jms {
         next(session.createConsumer(queue()));
         session.rollback();
         assertEquals("Advisory", next(advisories).getJMSType());
+    }
+
+    /** Sends 15 messages of 100 KiB that are not persistent, more than the queue takes at a time; who it was. */
+    private CompletableFuture<ProducerId> filling(Broker broker) {
+        return CompletableFuture.supplyAsync(() -> {
+            try {
+                Session session = session(connected(url(broker)));
+                MessageProducer producer = session.createProducer(queue());
+                producer.setDeliveryMode(DeliveryMode.NON_PERSISTENT);
+                BytesMessage message = session.createBytesMessage();
+                message.writeBytes(new byte[100 * 1024]);
+                for (int index = 0; index < 15; index++) {
+                    producer.send(message);
+                }
+                return ((ActiveMQMessage) message).getMessageId().getProducerId();
+            } catch (JMSException error) {
+                throw new IllegalStateException(error);
+            }
+        });
+    }
+
+    /** Takes them, so that it can end. */
+    private ProducerId filled(Broker broker, CompletableFuture<ProducerId> filling) throws Exception {
+        MessageConsumer consumer = session(connected(url(broker))).createConsumer(queue());
+        for (int index = 0; index < 15; index++) {
+            next(consumer);
+        }
+        return filling.get(Await.PATIENCE_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    @Test
+    void a_full_queue_is_announced() throws Exception {
+        Broker limited = closing(Broker.own("limited"));
+        ActiveMQTopic topic = AdvisorySupport.getFullAdvisoryTopic((ActiveMQDestination) queue());
+        MessageConsumer advisories = session(connected(url(limited))).createConsumer(topic);
+        CompletableFuture<ProducerId> filling = filling(limited);
+        ActiveMQMessage told = (ActiveMQMessage) next(advisories);
+        filled(limited, filling);
+        assertEquals("Advisory", told.getJMSType());
+        assertNotNull(told.getStringProperty("usageName"));
+        assertTrue(told.getLongProperty("usageCount") >= 1024 * 1024, told.toString());
+    }
+
+    @Test
+    void a_producer_that_fills_a_queue_is_announced() throws Exception {
+        Broker limited = closing(Broker.own("limited"));
+        ActiveMQTopic topic = AdvisorySupport.getFastProducerAdvisoryTopic((ActiveMQDestination) queue());
+        MessageConsumer advisories = session(connected(url(limited))).createConsumer(topic);
+        CompletableFuture<ProducerId> filling = filling(limited);
+        ActiveMQMessage told = await(advisories, ProducerInfo.class, info -> info.getDestination().equals(queue()));
+        ProducerId producer = filled(limited, filling);
+        assertEquals(producer, ((ProducerInfo) told.getDataStructure()).getProducerId());
+        assertEquals(producer.toString(), told.getStringProperty("producerId"));
+    }
+
+    @Test
+    void a_consumer_that_falls_behind_its_topic_is_announced() throws Exception {
+        Broker limited = closing(Broker.own("limited"));
+        ActiveMQTopic topic = AdvisorySupport.getSlowConsumerAdvisoryTopic((ActiveMQDestination) topic());
+        MessageConsumer advisories = session(connected(url(limited))).createConsumer(topic);
+        ActiveMQMessageConsumer slow = (ActiveMQMessageConsumer)
+                session(connected(url(limited, "jms.prefetchPolicy.topicPrefetch=2"))).createConsumer(topic());
+        sendNonPersistent(session(connected(url(limited))), topic(), numbered("m", 10));
+        ActiveMQMessage told = await(advisories, ConsumerInfo.class, info -> info.getConsumerId().equals(slow.getConsumerId()));
+        assertEquals(slow.getConsumerId().toString(), told.getStringProperty("consumerId"));
+        assertEquals(List.of(numbered("m", 10)), texts(slow, 10));
     }
 
     @Test

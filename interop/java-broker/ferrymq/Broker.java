@@ -1,4 +1,4 @@
-package ferrymq.apps;
+package ferrymq;
 
 import java.io.File;
 import java.io.IOException;
@@ -16,24 +16,29 @@ import java.util.stream.Stream;
 
 /**
  * A broker that a command runs in the foreground. The command is what -Dbroker.command names (by default start-broker.sh beside the
- * suites, which wants FERRYMQ_BIN) and gets four arguments: data folder, STOMP port, port that detects OpenWire, WebSocket port.
+ * suites, which wants FERRYMQ_BIN) and gets four arguments: data folder, STOMP port, port that detects OpenWire, WebSocket port; and a
+ * fifth where a test wants other settings than the defaults: a file of the folder settings.
  */
 public final class Broker implements AutoCloseable {
-    private static final long START_SECONDS_MAX = 60;
+    /** A JVM on a busy machine takes its time. */
+    private static final long START_SECONDS_MAX = 120;
+
     private static Broker shared;
 
     public final int stompPort = freePort();
     public final int port = freePort();
     private final int webSocketPort = freePort();
     private final Path folder;
+    private final String settings;
     private final Map<String, String> environment;
     private Process process;
 
-    /** Not started; with more variables in its environment. */
-    public Broker(Map<String, String> environment) {
+    /** Not started; with the settings of this name (null: none) and more variables in its environment. */
+    public Broker(String settings, Map<String, String> environment) {
+        this.settings = settings;
         this.environment = environment;
         try {
-            folder = Files.createTempDirectory("java-apps-broker");
+            folder = Files.createTempDirectory("ferrymq-broker");
         } catch (IOException error) {
             throw new UncheckedIOException(error);
         }
@@ -42,11 +47,27 @@ public final class Broker implements AutoCloseable {
     /** The one for every test that leaves the broker alone; ends with the test run. */
     public static synchronized Broker shared() {
         if (shared == null) {
-            shared = new Broker(Map.of());
-            shared.start();
+            shared = own();
             Runtime.getRuntime().addShutdownHook(new Thread(shared::close));
         }
         return shared;
+    }
+
+    /** One for a test that does something to it, started. */
+    public static Broker own() {
+        return own(null);
+    }
+
+    /** One with the settings of this name. */
+    public static Broker own(String settings) {
+        Broker broker = new Broker(settings, Map.of());
+        try {
+            broker.start();
+        } catch (RuntimeException | Error failed) {
+            broker.close();
+            throw failed;
+        }
+        return broker;
     }
 
     public String url() {
@@ -66,13 +87,16 @@ public final class Broker implements AutoCloseable {
         String command = System.getProperty("broker.command", System.getProperty("suite.directory", ".") + "/../start-broker.sh");
         ProcessBuilder builder = new ProcessBuilder(
                 command, data().toString(), "" + stompPort, "" + port, "" + webSocketPort);
+        if (settings != null) {
+            builder.command().add(System.getProperty("suite.directory") + "/settings/" + settings + ".toml");
+        }
         builder.environment().putAll(environment);
         File log = folder.resolve("log").toFile();
         builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log));
         try {
             process = builder.start();
             long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS_MAX);
-            while (!accepts(port)) {
+            while (!accepts(port) || !accepts(stompPort)) {
                 if (!process.isAlive()) {
                     throw new IllegalStateException("the broker ended at its start: " + Files.readString(log.toPath()));
                 }
@@ -113,6 +137,11 @@ public final class Broker implements AutoCloseable {
             process.destroyForcibly();
             ended();
         }
+    }
+
+    public void restart() {
+        kill();
+        start();
     }
 
     @Override
