@@ -27,7 +27,13 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let kill9_options = kill9::Options { cycles: options.kill9_cycles, seed: None, release: false, keep: None };
     let failover_options =
         failover::Options { restarts: options.failover_restarts, client: None, seed: None, release: false };
-    let xa_options = xa::Options { runs: options.xa_runs, steps: Vec::new(), client: Client::Jakarta, release: false };
+    let xa_options = xa::Options {
+        runs: options.xa_runs,
+        steps: Vec::new(),
+        client: Client::Jakarta,
+        failover: false,
+        release: false,
+    };
     let steps: [(&str, &dyn Fn() -> Outcome); 6] = [
         ("cargo test", &|| shell::run(cargo().args(["test", "--workspace", "--no-fail-fast"]))),
         ("sim", &|| sim::run(&sim::Options { seeds: options.sim_seeds, start: 1, enumerate: false })),

@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// The generation of the client
     #[arg(long, default_value = "6")]
     pub(crate) client: Client,
+    /// The clients come back by `failover:` and go on
+    #[arg(long)]
+    pub(crate) failover: bool,
     /// Test the release build
     #[arg(long)]
     pub(crate) release: bool,
@@ -25,5 +28,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let binary = shell::broker_binary(if options.release { Profile::Release } else { Profile::Debug })?;
     let mut program = Programs::compile(options.client)?.command("ferrymq.apps.xa.Campaign");
     program.arg(options.runs.to_string()).args(&options.steps).env("FERRYMQ_BIN", &binary);
+    if options.failover {
+        // Where every start of Java finds it: the class path stands on the command line already.
+        program.env("JDK_JAVA_OPTIONS", "-Dxa.failover=true");
+    }
     if program.status()?.success() { Ok(()) } else { Err("xa: the resources do not agree".into()) }
 }

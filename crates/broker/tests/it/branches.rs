@@ -5,7 +5,7 @@ mod decided;
 use crate::driver::{Bench, token};
 use ferrymq_broker::Settings;
 use ferrymq_model::BranchAction::{
-    Commit, CommitOnePhase, End, HeuristicCommit, HeuristicRollback, Prepare, Rollback, Start,
+    Commit, CommitOnePhase, End, HeuristicCommit, HeuristicRollback, Prepare, PrepareDoomed, Rollback, Start,
 };
 use ferrymq_model::DeliveryMode::{NonPersistent, Persistent};
 use ferrymq_model::{Deliveries, DeliveryId, Request, Settlement, Token, TransactionId};
@@ -54,6 +54,26 @@ fn nothing_is_prepared_before_it_is_durable() {
     assert_eq!(t.events(), "");
     t.flush();
     assert_eq!(t.events(), "0 prepared 3 Prepared");
+}
+
+/// A client that comes back says all of its branch again, and lacks what it acknowledged: the manager may have decided.
+#[test]
+fn what_is_prepared_stays_when_it_is_asked_for_again_and_is_not_whole() {
+    let mut t = prepared();
+    t.restart();
+    t.connect(0);
+    t.branch(0, "x", PrepareDoomed, 4);
+    t.branch(0, "x", Commit, 5);
+    t.flush();
+    assert_eq!(t.events(), "0 prepared 4 Prepared\n0 confirmed 5");
+    assert_eq!(t.bodies("out"), "b");
+    let mut t = Bench::new();
+    worked(&mut t);
+    t.branch(0, "x", PrepareDoomed, 3);
+    t.flush();
+    let events = t.events();
+    assert!(events.starts_with("0 refused 3 Branch(RolledBack)"), "{events}");
+    assert_eq!(t.bodies("out"), "");
 }
 
 /// Nobody waited for what was refused, so nobody but the manager is left to hear that the branch is not whole.

@@ -2,7 +2,8 @@
 
 use super::script::{Script, consumer, consumer_info, message, producer, producer_info, queue, session};
 use super::transactions::{BEGIN, COMMIT_ONE_PHASE, END, PREPARE, ROLLBACK, ack, info, local, xa};
-use ferrymq_model::DestinationKind;
+use ferrymq_model::event::Vote;
+use ferrymq_model::{BranchError, DestinationKind, Event, RefusalKind, Token};
 use ferrymq_openwire::codec::ids::ObjectId;
 use ferrymq_openwire::codec::message::Message;
 use ferrymq_openwire::codec::message_ack::MessageAck;
@@ -125,5 +126,19 @@ fn a_branch_that_lost_its_acknowledgements_is_not_prepared() {
     script.client(sent(1, xa(b"g")));
     script.client(TransactionInfo { response_required: false, ..info(0, Some(xa(b"g")), END) });
     script.client(info(5, Some(xa(b"g")), PREPARE));
+    script.refuse(Some(5), RefusalKind::Branch(BranchError::RolledBack), "branch g was rolled back");
+    script.finish();
+}
+
+/// Such a client says all of a branch again until it is decided, also what was prepared before the failure.
+#[test]
+fn a_branch_that_was_prepared_before_the_failure_stays_so() {
+    let mut script = Script::reopen("restored-prepared");
+    restore(&mut script, 1);
+    script.client(begin(xa(b"g")));
+    script.client(TransactionInfo { response_required: false, ..info(0, Some(xa(b"g")), END) });
+    script.client(info(5, Some(xa(b"g")), PREPARE));
+    script.refuse(Some(3), RefusalKind::Branch(BranchError::Protocol), "branch g is prepared");
+    script.event(Event::Prepared { token: Token(5), vote: Vote::Prepared });
     script.finish();
 }
