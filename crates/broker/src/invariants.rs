@@ -3,6 +3,7 @@
 use crate::broker::Broker;
 use crate::counted::Leaving;
 use crate::queue::{Entry, EntryState};
+use crate::session::Full;
 use crate::subscription::{Source, Status};
 use ferrymq_model::WallTime;
 use ferrymq_model::selector::Effort;
@@ -21,6 +22,9 @@ impl Broker {
             self.check_queue(index);
         }
         memory += self.jobs.check_invariants();
+        let leaving: usize = self.queues.iter().map(|(_, queue)| queue.leaving).sum();
+        assert_eq!(leaving, self.page_out.len(), "messages that leave memory when they are durable");
+        self.check_waits();
         for (index, topic) in self.topics.iter() {
             live += topic.memory;
             let mut bytes = 0;
@@ -49,6 +53,17 @@ impl Broker {
         for (name, &session) in &self.names {
             let known = self.session(session).map(|state| &state.connection.name);
             assert_eq!(known, Some(name), "the session of a name");
+        }
+    }
+
+    /// That producers wait for places that are full, and for no others.
+    fn check_waits(&self) {
+        let queues = self.queues.iter().map(|(index, _)| Full::Queue(index));
+        for full in queues.chain([Full::Broker, Full::Schedule]) {
+            assert!(!self.is_waited_for(full) || !self.is_free(full), "{full:?} has room, and producers wait for it");
+        }
+        for (_, full) in &self.deadlines {
+            assert!(self.is_waited_for(*full), "a wait for {full:?} has an end, and nobody waits");
         }
     }
 

@@ -74,11 +74,20 @@ pub(crate) struct Jobs {
     /// The number of the last message of an answer.
     last_answer: u64,
     /// During recovery: jobs by sequence.
-    restoring: BTreeMap<u64, DueKey>,
+    restoring: BTreeMap<u64, Restoring>,
     /// Messages that were taken since the process started.
     taken: u64,
     /// Occurrences that left since the process started.
     left: u64,
+}
+
+/// What recovery knows of a message in the schedule that no record has removed so far.
+#[derive(Clone, Copy, Debug)]
+enum Restoring {
+    /// It waits for its time.
+    Waiting(DueKey),
+    /// Its next occurrence is there already; the record that removes it follows.
+    Followed(Location),
 }
 
 /// A job in the index.

@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 const READ_BYTES: usize = 64 * 1024;
 /// As many deliveries as a client's prefetch lets out.
 const WINDOW: usize = 1000;
+/// Producers that take turns.
+const TURNS: i64 = 8;
 const BODY_BYTES: usize = 1024;
 
 /// One sort of traffic.
@@ -43,7 +45,7 @@ enum Traffic {
         has_properties: bool,
         is_persistent: bool,
     },
-    /// Of two producers in turn.
+    /// Of several producers in turn.
     Alternating,
     Acks,
 }
@@ -101,8 +103,9 @@ impl Bench {
         bench.read();
         bench.ask(|peer, out| peer.connect(Some("bench"), out).expect("a command"));
         bench.ask(|peer, out| peer.begin_session(1, out).expect("a command"));
-        bench.ask(|peer, out| peer.begin_producer(1, out).expect("a command"));
-        bench.ask(|peer, out| peer.begin_producer(2, out).expect("a command"));
+        for producer in 1..=TURNS {
+            bench.ask(|peer, out| peer.begin_producer(producer, out).expect("a command"));
+        }
         bench
     }
 
@@ -238,10 +241,10 @@ fn run(case: Case, count: usize) {
             }
         }
         Traffic::Alternating => {
-            bench.send(2, 2, false, false);
+            bench.send(TURNS, TURNS as usize, false, false);
             bench.spent = Duration::ZERO;
             for _ in 0..count.div_ceil(WINDOW) {
-                bench.send(2, WINDOW, false, false);
+                bench.send(TURNS, WINDOW, false, false);
             }
         }
         Traffic::Acks => {

@@ -9,8 +9,8 @@
 use bytes::BytesMut;
 use ferrymq_model::event::Delivery;
 use ferrymq_model::{
-    Closing, DeliveryId, DeliveryMode, Destination, DestinationKind, Event, Header, Message, MessageId, MonoTime, Now,
-    Outbox, Request, Session as _, SubscriptionId, Token, WallTime,
+    Annotations, Closing, DeliveryId, DeliveryMode, Destination, DestinationKind, Event, Header, Message, MessageId,
+    MonoTime, Now, Outbox, Request, Session as _, SubscriptionId, Token, WallTime,
 };
 use ferrymq_openwire::codec::connection::ConnectionInfo;
 use ferrymq_openwire::codec::consumer::ConsumerInfo;
@@ -150,8 +150,8 @@ impl Peer {
     }
 }
 
-/// A message a place in a batch, of one producer.
-fn messages(size: usize, is_topic: bool) -> (Vec<Arc<Message>>, ids::ProducerId) {
+/// A message a place in a batch, of one producer; of questions each has an id and a place for its answer.
+fn messages(size: usize, is_topic: bool, is_question: bool) -> (Vec<Arc<Message>>, ids::ProducerId) {
     let producer = ids::ProducerId { connection_id: CONNECTION.into(), value: 1, session_id: 1 };
     let text: Arc<str> = format!("{CONNECTION}:1:1").into();
     let kind = if is_topic { DestinationKind::Topic } else { DestinationKind::Queue };
@@ -167,7 +167,13 @@ fn messages(size: usize, is_topic: bool) -> (Vec<Arc<Message>>, ids::ProducerId)
                 priority: 4,
                 timestamp: WallTime(NOW.wall.0 - sequence % 3),
                 expiration: None,
-                annotations: None,
+                annotations: is_question.then(|| {
+                    Box::new(Annotations {
+                        correlation_id: Some(format!("{CONNECTION}-{sequence}").into()),
+                        reply_to: Some((*destination).clone()),
+                        ..Annotations::default()
+                    })
+                }),
             },
             dialect,
             body_at: u32::try_from(body.properties_at()).expect("a short body"),
@@ -185,8 +191,9 @@ fn case(name: &str) -> Option<Batch> {
     let (form, what) = name.split_once('-')?;
     let is_tight = form == "tight";
     Some(match what {
-        "deliver" | "deliver-100" | "acknowledge" | "acknowledge-50" => {
-            let (messages, producer) = messages(if what == "deliver-100" { 100 } else { 1024 }, false);
+        "deliver" | "deliver-100" | "deliver-question" | "acknowledge" | "acknowledge-50" => {
+            let (messages, producer) =
+                messages(if what == "deliver-100" { 100 } else { 1024 }, false, what == "deliver-question");
             let mut peer = Peer::new(is_tight, false, 1);
             let range = if what == "acknowledge-50" { 30 } else { 1 };
             let is_acknowledging = what.starts_with("acknowledge");
@@ -221,7 +228,7 @@ fn case(name: &str) -> Option<Batch> {
         }
         // As many deliveries as in the other cases, each to another connection.
         "fanout" => {
-            let (messages, _) = messages(1024, true);
+            let (messages, _) = messages(1024, true, false);
             let mut peers: Vec<Peer> = (0..BATCH).map(|number| Peer::new(is_tight, true, number as u32)).collect();
             let mut next = 0;
             Box::new(move || {
@@ -260,7 +267,9 @@ fn main() {
         return;
     }
     for form in ["loose", "tight"] {
-        for what in ["deliver", "deliver-100", "acknowledge", "acknowledge-50", "respond", "fanout"] {
+        let cases =
+            ["deliver", "deliver-100", "deliver-question", "acknowledge", "acknowledge-50", "respond", "fanout"];
+        for what in cases {
             measure(&format!("{form}-{what}"));
         }
     }

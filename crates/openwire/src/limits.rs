@@ -27,7 +27,7 @@ pub const DECODE_CACHE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const REUSED_BYTES_MAX: usize = 2 * 1024;
 /// Messages, and acknowledgements, of which a decoder reads the next ones over: one for each sender of a connection that takes
 /// its turn. With more of them each is read from the beginning. Count.
-pub const REUSED_COMMANDS_MAX: usize = 4;
+pub const REUSED_COMMANDS_MAX: usize = 8;
 /// An encoder keeps this much of its scratch buffer between frames; idle connections own little. Bytes.
 pub const SCRATCH_KEEP_BYTES: usize = 16 * 1024;
 /// A dispatch is kept, to be written again with another body, up to this size: twice what the longest usual names take. Bytes.

@@ -324,6 +324,8 @@ impl Client {
         let is_scheduled = &*address.leaves[0].name == SCHEDULED_QUEUE;
         let expires = self.random.percent(8) && !is_scheduled;
         let expiration = expires.then(|| WallTime(wall.0 + 50 + self.random.below(3000)));
+        let group = self.some_group();
+        let grouped = group.map(|group| Box::new(Annotations { group: Some(group), ..Annotations::default() }));
         let annotations = is_scheduled.then(|| {
             let delay_ms = if self.random.percent(20) { 0 } else { self.random.below(DELAY_MS_MAX) };
             let schedule = Schedule { delay_ms, ..Schedule::default() };
@@ -340,7 +342,7 @@ impl Client {
                 priority: if self.random.percent(80) { 4 } else { *self.random.pick(&[0, 5, 9]) },
                 timestamp: wall,
                 expiration,
-                annotations,
+                annotations: annotations.or(grouped),
             },
             dialect: &PLAIN,
             bytes: body,
@@ -408,6 +410,7 @@ impl Client {
             !browses && settles == Settles::WhenAcknowledged && self.role != Role::Listener && self.random.percent(20);
         let gives_up = if self.random.percent(30) { GivesUp::Consumer } else { GivesUp::Broker };
         let prefetch = 1 + u32::try_from(self.random.below(10)).expect("small");
+        let exclusive = !browses && self.wants_alone();
         let confirm = self.maybe_token(60);
         self.outgoing.push_back(Request::Subscribe(Box::new(Subscribe {
             subscription,
@@ -421,7 +424,7 @@ impl Client {
             gives_up,
             prefetch: if browses { 10_000 } else { prefetch * u32::from(!self.pulls) },
             no_local: self.role == Role::Listener,
-            exclusive: false,
+            exclusive,
             priority: *self.random.pick(&[0, 0, 0, 1]),
             retroactive: false,
             pending_limit: Some(100_000),

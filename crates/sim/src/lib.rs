@@ -15,6 +15,7 @@
 //! Not here: real processes, files and sockets (the server's kill tests), and any promise the oracle does not name.
 #![forbid(unsafe_code)]
 
+pub mod calendar;
 pub mod client;
 pub mod content;
 pub mod disk;

@@ -1,9 +1,9 @@
 //! Runs many seeds: `ferrymq-sim --seeds N [--start S] [--threads T] [--steps K]`, `--fuzz` for the parsers,
-//! `--enumerate` for every crash point of as many traces. Ends with 1 when a promise was broken.
+//! `--enumerate` for every crash point of as many traces, `--campaigns` for transaction managers and the schedule. Ends with 1 when a promise was broken.
 
 use ferrymq_sim::search::check;
 use ferrymq_sim::world::Plan;
-use ferrymq_sim::{enumerate, fuzz};
+use ferrymq_sim::{calendar, enumerate, fuzz, managed};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Lines of a failing seed's story that are printed.
 const STORY_LINES: usize = 2000;
+/// Rounds of a campaign.
+const CAMPAIGN_ROUNDS: u32 = 150;
 
 /// What the command line asks.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +29,7 @@ enum Mode {
     Simulate,
     Fuzz,
     Enumerate,
+    Campaigns,
 }
 
 fn main() -> ExitCode {
@@ -36,12 +39,13 @@ fn main() -> ExitCode {
                 Mode::Simulate => spread(options, simulate),
                 Mode::Fuzz => spread(options, fuzz_seed),
                 Mode::Enumerate => spread(options, enumerate_seed),
+                Mode::Campaigns => spread(options, campaigns),
             };
             if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(text) => {
             say(&format!(
-                "{text}\nusage: ferrymq-sim --seeds N [--start S] [--threads T] [--steps K] [--fuzz | --enumerate]"
+                "{text}\nusage: ferrymq-sim --seeds N [--start S] [--threads T] [--steps K] [--fuzz | --enumerate | --campaigns]"
             ));
             ExitCode::from(2)
         }
@@ -53,6 +57,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
     while let Some(word) = words.next() {
         match word.as_str() {
             "--fuzz" => options.mode = Mode::Fuzz,
+            "--campaigns" => options.mode = Mode::Campaigns,
             "--enumerate" => options.mode = Mode::Enumerate,
             "--seeds" | "--start" | "--threads" | "--steps" => {
                 let value = words.next().ok_or_else(|| format!("{word} wants a number"))?;
@@ -148,6 +153,20 @@ fn enumerate_seed(seed: u64, _options: Options, totals: &Totals) -> Result<(), S
     match found.violations.first() {
         None => Ok(()),
         Some((at, violation)) => Err(format!("{at}: {violation} ({} images broken)", found.violations.len())),
+    }
+}
+
+fn campaigns(seed: u64, _options: Options, totals: &Totals) -> Result<(), String> {
+    let managed = guarded(seed, || managed::run(seed, CAMPAIGN_ROUNDS, None))?;
+    let calendar = guarded(seed, || calendar::run(seed, CAMPAIGN_ROUNDS, None))?;
+    totals.messages.fetch_add(u64::from(managed.committed), Ordering::Relaxed);
+    totals.deliveries.fetch_add(calendar.occurrences, Ordering::Relaxed);
+    totals.starts.fetch_add(u64::from(managed.crashes + calendar.crashes), Ordering::Relaxed);
+    let told = |what: &str, text: String| format!("seed {seed}, {what}: {text}");
+    match (managed.violation, calendar.violation) {
+        (None, None) => Ok(()),
+        (Some(text), _) => Err(told("transactions", text)),
+        (None, Some(text)) => Err(told("schedule", text)),
     }
 }
 

@@ -13,13 +13,14 @@ mod facts;
 mod places;
 mod series;
 mod told;
+mod turns;
 
 pub use facts::{Promise, Violation};
 pub use series::series_name;
 
 use copies::{Copy, CopyId, Operation};
 use facts::{Facts, Session, Store, StoreKey};
-use ferrymq_model::{MessageId, Now, Request, SessionId};
+use ferrymq_model::{MessageId, Now, Request, SessionId, SubscriptionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -65,6 +66,8 @@ pub struct Oracle {
     facts: BTreeMap<MessageId, Facts>,
     /// Which of a series' occurrences, by the ids that the broker gave them.
     occurrences: BTreeMap<MessageId, MessageId>,
+    /// Who has which group of which store.
+    groups: BTreeMap<(StoreKey, Arc<str>), (SessionId, SubscriptionId)>,
     copies: Vec<Copy>,
     stores: BTreeMap<StoreKey, Store>,
     operations: Vec<Operation>,
@@ -89,6 +92,7 @@ impl Oracle {
             incarnation: 0,
             facts: BTreeMap::new(),
             occurrences: BTreeMap::new(),
+            groups: BTreeMap::new(),
             copies: Vec::new(),
             stores: BTreeMap::new(),
             operations: Vec::new(),

@@ -88,10 +88,20 @@ pub enum Bug {
     KeepsPurged,
     /// A temporary queue that is deleted stays.
     KeepsTemporary,
+    /// Groups are ignored.
+    SplitsGroups,
+    /// Groups are never closed.
+    KeepsGroups,
+    /// Who gets a group is not told.
+    LosesFirstOfGroup,
+    /// Exclusive consumers share.
+    SharesExclusive,
+    /// Priorities are ignored.
+    IgnoresPriority,
 }
 
 /// Every bug.
-pub const BUGS: [Bug; 36] = [
+pub const BUGS: [Bug; 41] = [
     Bug::ConfirmsBeforeFlush,
     Bug::SkipsSync,
     Bug::PartialUnit,
@@ -128,6 +138,11 @@ pub const BUGS: [Bug; 36] = [
     Bug::KeepsDeleted,
     Bug::KeepsPurged,
     Bug::KeepsTemporary,
+    Bug::SplitsGroups,
+    Bug::KeepsGroups,
+    Bug::LosesFirstOfGroup,
+    Bug::SharesExclusive,
+    Bug::IgnoresPriority,
 ];
 
 /// The filter.
@@ -251,6 +266,7 @@ impl Planted {
             (Some(Bug::DeliversTwice), Event::Deliver(_)) if self.random.percent(5) => {
                 told.push((session, event.clone()));
             }
+            (Some(Bug::LosesFirstOfGroup), Event::Deliver(delivery)) => delivery.first_of_group = false,
             (Some(Bug::LosesRedelivered), Event::Deliver(delivery)) => delivery.redeliveries = 0,
             (Some(Bug::FalseRedelivered), Event::Deliver(delivery)) if self.random.percent(5) => {
                 delivery.redeliveries += 1;

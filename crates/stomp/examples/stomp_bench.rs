@@ -122,7 +122,7 @@ fn deliver(name: &str, version: Version, message: &Arc<Message>) {
         requests.borrow_mut().clear();
         // A buffer as the server's pool lends it, large enough for the batch.
         let mut fresh = Outbox::default();
-        fresh.lend_buffer(BytesMut::with_capacity(100 * 1024));
+        fresh.lend_buffer(Vec::with_capacity(100 * 1024));
         *out.borrow_mut() = fresh;
     };
     measure(name, prepare, |()| {

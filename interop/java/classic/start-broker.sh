@@ -4,15 +4,16 @@
 set -euo pipefail
 data=$1 stomp=$2 auto=$3
 here=$(cd "$(dirname "$0")" && pwd)
-refuses=false patience=0
+refuses=false patience=0 policies=policies.xml
 case "$(basename "${5:-}" .toml)" in
   refusing) refuses=true ;;
   patient) patience=1000 ;;
+  keeping) policies=history.xml ;;
 esac
 mkdir -p "$data"
 edits=(-e "s/@refuses@/$refuses/" -e "s/@patience@/$patience/")
 if [ -n "${5:-}" ]; then
-  edits+=(-e "/@policies@/r $here/policies.xml")
+  edits+=(-e "/@policies@/r $here/$policies")
 fi
 sed "${edits[@]}" "$here/activemq.xml" >"$data.xml"
 exec java -Xmx768m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dactivemq.data="$data" -Damq.port="$auto" -Damq.stompport="$stomp" \

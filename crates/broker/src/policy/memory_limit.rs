@@ -60,7 +60,6 @@ impl Broker {
 
     /// Whether a place that a message goes to is full, and the time over that producers wait for it. Asked for each send:
     /// costs nothing where they wait as long as it takes. What a transaction holds its commit takes in any case.
-    #[inline]
     pub(crate) fn check_refusing(
         &mut self,
         session: SessionId,
@@ -132,6 +131,15 @@ impl Broker {
         }
     }
 
+    /// Whether sessions wait for a place.
+    pub(crate) fn is_waited_for(&self, full: Full) -> bool {
+        match full {
+            Full::Broker => !self.paused.is_empty(),
+            Full::Queue(queue) => !self.queues[queue].paused.is_empty(),
+            Full::Schedule => !self.jobs.paused.is_empty(),
+        }
+    }
+
     /// Whether a limit is reached.
     fn is_full(&self, full: Full) -> bool {
         let (memory, limit) = self.memory_of(full);
@@ -199,10 +207,15 @@ impl Broker {
 
     /// Lets the sessions go on that wait for a place, if it has room again.
     pub(crate) fn resume_if_free(&mut self, full: Full, step: &mut Step<'_>) {
-        let (memory, limit) = self.memory_of(full);
-        if memory <= limit / 100 * RESUME_PERCENT {
+        if self.is_free(full) {
             self.resume(full, step);
         }
+    }
+
+    /// Whether a place has so much room that producers go on.
+    pub(crate) fn is_free(&self, full: Full) -> bool {
+        let (memory, limit) = self.memory_of(full);
+        memory <= limit / 100 * RESUME_PERCENT
     }
 
     /// What a place holds, and its limit. Bytes.

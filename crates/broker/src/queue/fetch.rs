@@ -45,6 +45,7 @@ impl Broker {
             Ok(message) => {
                 entry.state = EntryState::Ready;
                 entry.item.message = Some(message);
+                queue.grouped |= entry.item.group().is_some();
                 queue.fetching -= 1;
                 queue.version += 1;
                 queue.memory += entry.item.size as usize;

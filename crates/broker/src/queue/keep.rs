@@ -206,6 +206,8 @@ impl Queue {
     pub(crate) fn insert(&mut self, item: Item) {
         let band = usize::from(item.band);
         let sequence = item.sequence;
+        // Also of what comes back when the queue was empty meanwhile.
+        self.grouped |= item.group().is_some();
         let entry = Entry { item, state: EntryState::Ready };
         // What comes back was looked at before, also where nothing else waits any more.
         if sequence + 1 < self.next_sequence {

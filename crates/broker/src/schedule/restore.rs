@@ -1,7 +1,7 @@
 //! Recovery of the schedule from the journal's records.
 
 use super::take::schedule_of;
-use super::{DueKey, Job};
+use super::{DueKey, Job, Restoring};
 use crate::broker::Broker;
 use ferrymq_model::schedule::SCHEDULED_ID;
 use ferrymq_model::{Message, Value};
@@ -36,21 +36,23 @@ impl Broker {
         if let Some(&due) = self.jobs.due_of.get(&key.1) {
             let last = self.jobs.remove((due, key.1)).expect("its time was known");
             self.memory -= last.resident();
-            self.jobs.restoring.remove(&last.sequence);
-            released.push(last.stored);
+            // It leaves by the record that removes it: that one must not go before the message that it removes.
+            self.jobs.restoring.insert(last.sequence, Restoring::Followed(last.stored));
         }
         self.memory += job.resident();
         self.jobs.next_sequence = self.jobs.next_sequence.max(sequence + 1);
-        self.jobs.restoring.insert(sequence, key);
+        self.jobs.restoring.insert(sequence, Restoring::Waiting(key));
         self.jobs.insert(key, job);
     }
 
     /// Messages left the schedule.
     pub(crate) fn restore_jobs_removed(&mut self, first: u64, last: u64, released: &mut Vec<Location>) {
-        while let Some((&sequence, &key)) = self.jobs.restoring.range(first..=last).next() {
+        while let Some((&sequence, &restoring)) = self.jobs.restoring.range(first..=last).next() {
             self.jobs.restoring.remove(&sequence);
-            let job = self.take_job(key);
-            released.push(job.stored);
+            released.push(match restoring {
+                Restoring::Waiting(key) => self.take_job(key).stored,
+                Restoring::Followed(at) => at,
+            });
         }
     }
 

@@ -40,6 +40,20 @@ fn a_group_waits_for_its_consumer_and_others_do_not() {
 }
 
 #[test]
+fn what_comes_back_to_an_empty_queue_is_of_its_group_still() {
+    let mut t = Bench::new();
+    t.connect(0);
+    send(&mut t, "a1", "a", 2);
+    t.subscribe(0, 1, "q");
+    assert_eq!(t.events(), "0 s1 #1 a1 first of group");
+    t.unsubscribe(0, 1);
+    t.subscribe(0, 2, "q");
+    t.subscribe(0, 3, "q");
+    send(&mut t, "a2", "a", 3);
+    assert_eq!(t.events(), "0 s2 #1 a1 again 1 first of group\n0 s2 #2 a2");
+}
+
+#[test]
 fn a_new_group_goes_to_whom_has_the_fewest_among_the_highest_priority() {
     let mut t = Bench::new();
     t.connect(0);

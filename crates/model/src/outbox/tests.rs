@@ -2,7 +2,7 @@
 
 use super::Outbox;
 use crate::limits::BODY_COPY_BYTES_MAX;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 /// Takes everything out, at most `step` bytes at a time.
 fn drain(outbox: &mut Outbox, step: usize) -> Vec<u8> {
@@ -81,9 +81,48 @@ fn an_empty_body_adds_nothing() {
 #[test]
 fn the_buffer_is_lent_and_given_back() {
     let mut outbox = Outbox::default();
-    outbox.lend_buffer(BytesMut::with_capacity(512));
+    outbox.lend_buffer(Vec::with_capacity(512));
     outbox.put(b"abc");
     outbox.advance(3);
     assert!(outbox.release_buffer().capacity() > 0, "the lent one");
     assert_eq!(outbox.release_buffer().capacity(), 0, "an idle outbox owns none");
+}
+
+/// A peer that always leaves a rest: the buffer holds little more than what waits, and nothing is lost between bodies.
+#[test]
+fn a_peer_that_never_takes_all_makes_the_buffer_no_larger() {
+    let mut outbox = Outbox::default();
+    let (mut put, mut taken): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
+    for round in 0..4000_usize {
+        let piece = [round as u8; 97];
+        outbox.put(&piece);
+        put.extend_from_slice(&piece);
+        if round % 500 == 250 {
+            let body = vec![!(round as u8); BODY_COPY_BYTES_MAX + round];
+            put.extend_from_slice(&body);
+            outbox.put_body(Bytes::from(body));
+        }
+        while outbox.len() > 600 {
+            let count = outbox.front().len().min(outbox.len() - 600).min(1 + round);
+            taken.extend_from_slice(&outbox.front()[..count]);
+            outbox.advance(count);
+        }
+        assert!(outbox.small.capacity() < 8192, "round {round}: {} bytes", outbox.small.capacity());
+    }
+    taken.extend(drain(&mut outbox, usize::MAX));
+    assert!(taken == put);
+    assert_eq!(outbox.put_total(), put.len() as u64);
+}
+
+#[test]
+fn what_is_put_in_after_all_was_written_uses_the_buffer_from_its_beginning() {
+    let mut outbox = Outbox::default();
+    outbox.put(&[0; 100]);
+    let place = outbox.front().as_ptr();
+    for _ in 0..3 {
+        let count = outbox.front().len();
+        outbox.advance(count);
+        outbox.put(&[0; 30]);
+        assert_eq!(outbox.front().as_ptr(), place);
+    }
 }

@@ -4,7 +4,7 @@ use crate::codec::bits::BitWriter;
 use crate::codec::cache::EncodeCache;
 use crate::codec::reader::Encoding;
 use crate::codec::table::Structure;
-use crate::codec::template::{Again, BodyParts, Numbers, Places, Template};
+use crate::codec::template::{Again, Numbers, Parts, Places, Template};
 use crate::codec::writer::{Aside, Writer};
 use crate::codec::{CodecError, CodecOptions, Command, SIZE_BYTES};
 use crate::limits::SCRATCH_KEEP_BYTES;
@@ -85,7 +85,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// As [`Self::put`] with what `template` holds, and these numbers and this body.
+    /// As [`Self::put`] with what `template` holds, and these numbers and parts.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -94,7 +94,7 @@ impl Encoder {
         &mut self,
         template: &mut Template,
         numbers: &Numbers,
-        body: &BodyParts<'_>,
+        parts: &Parts<'_>,
         out: &mut Outbox,
     ) -> Result<Again, CodecError> {
         if let Some(cache) = &mut self.cache {
@@ -103,11 +103,11 @@ impl Encoder {
                 return Ok(Again::Stale);
             }
         }
-        template.put(numbers, body, self.options.max_frame, out)
+        template.put(numbers, parts, self.options.max_frame, out)
     }
 
-    /// As [`Self::put`]; `command` has these numbers, and empty content and properties where `body` has any. What of the
-    /// frame can be used again, unless it is large or told the reader of new objects.
+    /// As [`Self::put`]; `command` has these numbers, and something empty for each of the parts. What of the frame can be
+    /// used again, unless it is large or told the reader of new objects.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -115,7 +115,7 @@ impl Encoder {
         &mut self,
         command: &Command,
         numbers: &Numbers,
-        body: &BodyParts<'_>,
+        parts: &Parts<'_>,
         out: &mut Outbox,
     ) -> Result<Option<Template>, CodecError> {
         self.places = Places::default();
@@ -123,8 +123,8 @@ impl Encoder {
         let (octets, data_at) = (frame.to_vec(), frame.head.len());
         let size_bytes = self.options.size_bytes();
         let mut template =
-            Template::new(octets, (size_bytes, data_at), &self.places, numbers, body, self.options.tight);
-        if let Err(error) = template.put(numbers, body, self.options.max_frame, out) {
+            Template::new(octets, (size_bytes, data_at), &self.places, numbers, parts.present(), self.options.tight);
+        if let Err(error) = template.put(numbers, parts, self.options.max_frame, out) {
             self.cache.iter_mut().for_each(EncodeCache::abandon_frame);
             return Err(error);
         }

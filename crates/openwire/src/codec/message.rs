@@ -7,7 +7,7 @@ use crate::codec::ids::{BrokerId, ConsumerId, MessageId, ProducerId};
 use crate::codec::reader::{Read, Reader};
 use crate::codec::repeat::{Again, Changing};
 use crate::codec::table::{Array, Body, Boolean, Byte, Cached, Int, Nested, Structure, Text, fields};
-use crate::codec::template::{ARRIVAL, BROKER_IN_TIME, BROKER_OUT_TIME, EXPIRATION, TIMESTAMP, Varying};
+use crate::codec::template::{ARRIVAL, BROKER_IN_TIME, BROKER_OUT_TIME, CorrelationId, EXPIRATION, TIMESTAMP, Varying};
 use crate::codec::transaction::TransactionId;
 use crate::codec::writer::Writer;
 
@@ -35,7 +35,7 @@ fields! {
         /// `JMSXGroupSeq`.
         group_sequence: Int;
         /// `JMSCorrelationID`.
-        correlation_id: Changing<Text>;
+        correlation_id: CorrelationId;
         /// `JMSDeliveryMode`.
         persistent: Boolean;
         /// `JMSExpiration`, 0: never. Milliseconds since 1970.

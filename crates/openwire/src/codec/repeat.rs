@@ -262,7 +262,7 @@ impl<'a> Again<'a> {
     fn pass(&mut self, len: usize) -> Option<()> {
         let (wanted, same) = self.same.split_at_checked(len)?;
         self.same = same;
-        (self.take(len)? == wanted).then_some(())
+        (len == 0 || self.take(len)? == wanted).then_some(())
     }
 
     #[inline]

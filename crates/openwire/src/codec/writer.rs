@@ -108,6 +108,12 @@ impl<'a> Writer<'a> {
         self.places.note_number(which, at, self.data.len() - at);
     }
 
+    /// The correlation id of a message comes next.
+    #[inline]
+    pub(crate) fn note_correlation_id(&mut self) {
+        self.places.note_correlation_id(self.data.len());
+    }
+
     /// The body of a message comes next.
     #[inline]
     pub(crate) fn note_body(&mut self) {

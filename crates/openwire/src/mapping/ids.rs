@@ -51,7 +51,7 @@ pub(super) fn wire_transaction(text: &str) -> Option<TransactionId> {
 }
 
 /// Places of [`Names::lately`].
-const LATELY: usize = 4;
+const LATELY: usize = 16;
 
 fn lately(id: &ProducerId) -> usize {
     id.value.wrapping_add(id.session_id).cast_unsigned() as usize % LATELY
@@ -60,8 +60,8 @@ fn lately(id: &ProducerId) -> usize {
 /// The texts of one connection's producers, so that all messages of a producer share one.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// Those used lately, each in the place of its number: a connection has few.
-    lately: [Option<(ProducerId, Arc<str>)>; LATELY],
+    /// Those used lately, each in the place of its number: a connection has few. Empty until the first.
+    lately: Vec<Option<(ProducerId, Arc<str>)>>,
     /// At most [`PRODUCERS_PER_SESSION_MAX`]; when full it starts anew.
     known: HashMap<ProducerId, Arc<str>>,
     transaction: Option<(TransactionId, Arc<str>)>,
@@ -83,7 +83,7 @@ impl Names {
     /// The text of a producer, the same `Arc` each time.
     pub fn producer(&mut self, id: &ProducerId) -> Arc<str> {
         let place = lately(id);
-        if let Some((known, text)) = &self.lately[place]
+        if let Some(Some((known, text))) = self.lately.get(place)
             && known.is_same(id)
         {
             return Arc::clone(text);
@@ -92,6 +92,7 @@ impl Names {
             self.known.clear();
         }
         let text = self.known.entry(id.clone()).or_insert_with(|| producer_text(id).into());
+        self.lately.resize(LATELY, None);
         self.lately[place] = Some((id.clone(), Arc::clone(text)));
         Arc::clone(text)
     }
@@ -99,9 +100,10 @@ impl Names {
     /// The producer is gone.
     pub fn forget(&mut self, id: &ProducerId) {
         self.known.remove(id);
-        let known = &mut self.lately[lately(id)];
-        if known.as_ref().is_some_and(|(known, _)| known == id) {
-            *known = None;
+        if let Some(place) = self.lately.get_mut(lately(id))
+            && place.as_ref().is_some_and(|(known, _)| known == id)
+        {
+            *place = None;
         }
     }
 }

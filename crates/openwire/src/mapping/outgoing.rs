@@ -12,8 +12,8 @@ use crate::codec::message::{Message as WireMessage, MessageFields, MessageKind};
 use crate::codec::message_body::MessageBody;
 use crate::codec::message_dispatch::MessageDispatch;
 use crate::codec::template::{
-    ARRIVAL, Again, BROKER_IN_TIME, BROKER_OUT_TIME, BROKER_SEQUENCE, BodyParts, EXPIRATION, Numbers,
-    PRODUCER_SEQUENCE, TIMESTAMP, Template,
+    ARRIVAL, Again, BROKER_IN_TIME, BROKER_OUT_TIME, BROKER_SEQUENCE, EXPIRATION, Numbers, PRODUCER_SEQUENCE, Parts,
+    Present, TIMESTAMP, Template,
 };
 use crate::codec::{CodecError, Command, Encoder};
 use ferrymq_model::advisory::ADVISORY_TYPE;
@@ -85,43 +85,44 @@ impl Outgoing {
         out: &mut Outbox,
     ) -> Result<(), Undeliverable> {
         let message = &*delivery.message;
-        let body = BodyParts::new(&message.bytes, message.body_at as usize);
-        let (has_content, has_properties) = (body.has_content(), body.has_properties());
-        let Some(dispatch) = Repeatable::new(delivery, consumer, has_content, has_properties) else {
+        let correlation_id = message.annotations().and_then(|annotations| annotations.correlation_id.as_deref());
+        let parts = Parts::new(correlation_id, &message.bytes, message.body_at as usize);
+        let repeatable = parts.as_ref().and_then(|parts| Repeatable::new(delivery, consumer, parts.present()));
+        let (Some(parts), Some(dispatch)) = (parts, repeatable) else {
             return self.put_once(encoder, delivery, consumer, None, now, out).map(drop);
         };
         let numbers = numbers(delivery, now);
         if let Some(template) = self.templates.find(dispatch)
-            && encoder.put_again(template, &numbers, &body, out).map_err(Undeliverable::Codec)? == Again::Written
+            && encoder.put_again(template, &numbers, &parts, out).map_err(Undeliverable::Codec)? == Again::Written
         {
             return Ok(());
         }
-        let template = self.put_once(encoder, delivery, consumer, Some((&numbers, &body)), now, out)?;
+        let template = self.put_once(encoder, delivery, consumer, Some((&numbers, &parts)), now, out)?;
         self.templates.keep(dispatch, template);
         Ok(())
     }
 
-    /// Writes a dispatch field by field; what can be used again of it, where `parts` say what changes.
+    /// Writes a dispatch field by field; what can be used again of it, where `varying` says what changes.
     fn put_once(
         &mut self,
         encoder: &mut Encoder,
         delivery: &Delivery,
         consumer: &ConsumerId,
-        parts: Option<(&Numbers, &BodyParts<'_>)>,
+        varying: Option<(&Numbers, &Parts<'_>)>,
         now: WallTime,
         out: &mut Outbox,
     ) -> Result<Option<Template>, Undeliverable> {
         let mut dispatch = self.last.take().unwrap_or_default();
         self.fill(delivery, consumer, now, &mut dispatch)?;
-        let repeated = parts.filter(|_| is_repeatable(&delivery.message, &dispatch));
-        if let (Some((_, body)), Some(message)) = (repeated, &mut dispatch.message) {
-            let empty = &[][..];
-            message.fields.body =
-                MessageBody::of(body.has_content().then_some(empty), body.has_properties().then_some(empty));
+        let repeated = varying.filter(|_| is_repeatable(&delivery.message, &dispatch));
+        if let (Some((_, parts)), Some(message)) = (repeated, &mut dispatch.message) {
+            let Present { correlation_id, content, properties } = parts.present();
+            message.fields.correlation_id = correlation_id.then(Arc::default);
+            message.fields.body = MessageBody::of(content.then_some(&[]), properties.then_some(&[]));
         }
         let command = Command::MessageDispatch(dispatch);
         let result = match repeated {
-            Some((numbers, body)) => encoder.put_first(&command, numbers, body, out),
+            Some((numbers, parts)) => encoder.put_first(&command, numbers, parts, out),
             None => encoder.put(&command, out).map(|()| None),
         };
         let result = result.map_err(Undeliverable::Codec);

@@ -1,10 +1,10 @@
-//! Which dispatches repeat an earlier one but for numbers and body.
+//! Which dispatches repeat an earlier one but for what its template leaves open.
 //!
-//! Everything that their frames say otherwise is in the key: same key, same frame. Messages with headers of their own, such as
-//! a correlation id, are not looked for: the next one has another.
+//! Everything that their frames say otherwise is in the key: same key, same frame. Messages with headers that only they have
+//! are not looked for.
 
 use crate::codec::ids::ConsumerId;
-use crate::codec::template::Template;
+use crate::codec::template::{Present, Template};
 use crate::limits::TEMPLATES_MAX;
 use ferrymq_model::event::Delivery;
 use ferrymq_model::{Annotations, DeliveryMode, Destination, Dialect};
@@ -28,8 +28,7 @@ struct Shape {
     priority: u8,
     redeliveries: u32,
     first_of_group: bool,
-    has_content: bool,
-    has_properties: bool,
+    present: Present,
 }
 
 /// A dispatch that may repeat.
@@ -43,12 +42,7 @@ pub(super) struct Repeatable<'d> {
 impl<'d> Repeatable<'d> {
     /// `None`: it has headers that the next one will not have.
     #[inline]
-    pub(super) fn new(
-        delivery: &'d Delivery,
-        consumer: &'d ConsumerId,
-        has_content: bool,
-        has_properties: bool,
-    ) -> Option<Self> {
+    pub(super) fn new(delivery: &'d Delivery, consumer: &'d ConsumerId, present: Present) -> Option<Self> {
         let header = &delivery.message.header;
         if header.annotations.as_deref().is_some_and(is_singular) {
             return None;
@@ -58,8 +52,7 @@ impl<'d> Repeatable<'d> {
             priority: header.priority,
             redeliveries: delivery.redeliveries,
             first_of_group: delivery.first_of_group,
-            has_content,
-            has_properties,
+            present,
         };
         Some(Self { delivery, consumer, shape })
     }
@@ -87,7 +80,7 @@ impl<'d> Repeatable<'d> {
             && *self.consumer == key.consumer
             && message.header.destination == key.sent_to
             && self.delivery.destination == key.leaf
-            && message.header.annotations == key.annotations
+            && are_same(message.annotations(), key.annotations.as_deref())
     }
 
     /// A place in the table, by who sends and who gets it.
@@ -102,21 +95,33 @@ impl<'d> Repeatable<'d> {
     }
 }
 
-/// Whether the next message will have other annotations.
+/// Whether only this message has such annotations. The correlation id is left open.
 fn is_singular(annotations: &Annotations) -> bool {
+    let Annotations { group, schedule, advisory, added, .. } = annotations;
+    group.is_some() || schedule.is_some() || advisory.is_some() || !added.is_empty()
+}
+
+/// Whether frames say the same of both, neither of which is singular, but for the correlation id.
+#[inline]
+fn are_same(some: Option<&Annotations>, others: Option<&Annotations>) -> bool {
+    let (Some(some), Some(others)) = (some, others) else { return some.is_none() && others.is_none() };
     let Annotations {
-        correlation_id,
-        reply_to: _,
-        kind: _,
-        group,
-        user: _,
-        original_destination: _,
-        transaction: _,
-        schedule,
-        advisory,
-        added,
-    } = annotations;
-    correlation_id.is_some() || group.is_some() || schedule.is_some() || advisory.is_some() || !added.is_empty()
+        correlation_id: _,
+        reply_to,
+        kind,
+        group: _,
+        user,
+        original_destination,
+        transaction,
+        schedule: _,
+        advisory: _,
+        added: _,
+    } = some;
+    *reply_to == others.reply_to
+        && *kind == others.kind
+        && *user == others.user
+        && *original_destination == others.original_destination
+        && *transaction == others.transaction
 }
 
 /// The templates of one connection.
@@ -142,10 +147,15 @@ impl Templates {
         self.slots[self.last].as_mut().map(|slot| &mut slot.1)
     }
 
-    /// Keeps one, in place of another with the same hash; `None`: there is none any more.
+    /// Keeps one, in place of another with the same hash; `None`: for this dispatch there is none any more.
     pub(super) fn keep(&mut self, dispatch: Repeatable<'_>, template: Option<Template>) {
-        self.slots.resize_with(TEMPLATES_MAX, || None);
-        self.last = dispatch.place();
-        self.slots[self.last] = template.map(|template| Box::new((dispatch.to_key(), template)));
+        let place = dispatch.place();
+        if let Some(template) = template {
+            self.slots.resize_with(TEMPLATES_MAX, || None);
+            self.slots[place] = Some(Box::new((dispatch.to_key(), template)));
+            self.last = place;
+        } else if self.find(dispatch).is_some() {
+            self.slots[place] = None;
+        }
     }
 }

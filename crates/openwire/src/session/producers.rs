@@ -38,7 +38,7 @@ pub(super) struct Route {
 }
 
 /// Places of [`Producers::lately`].
-const LATELY: usize = 4;
+const LATELY: usize = 16;
 
 fn lately(key: Key) -> usize {
     key.0.wrapping_add(key.1).cast_unsigned() as usize % LATELY
@@ -52,7 +52,8 @@ pub(super) struct Producers {
     routes: Vec<Route>,
     by_destination: HashMap<(Key, WireDestination), usize>,
     /// Who sent lately, until any producer or route comes or goes: its key, whether it is paced, and the place of its route.
-    lately: [Option<(Key, bool, usize)>; LATELY],
+    /// Empty until the first.
+    lately: Vec<Option<(Key, bool, usize)>>,
     hand: usize,
     next_id: u32,
 }
@@ -71,13 +72,13 @@ impl Producers {
     }
 
     pub(super) fn add(&mut self, key: Key, wire: WireProducerId, name: Arc<str>, is_paced: bool) {
-        self.lately = Default::default();
+        self.lately.clear();
         self.by_key.insert(key, Producer { wire, name, is_paced, last_route: usize::MAX });
     }
 
     /// Forgets a producer and its routes. Whether it was there.
     pub(super) fn remove(&mut self, key: Key, requests: &mut Vec<Request>) -> bool {
-        self.lately = Default::default();
+        self.lately.clear();
         if self.by_key.remove(&key).is_none() {
             return false;
         }
@@ -103,8 +104,8 @@ impl Producers {
     /// no such producer.
     #[inline]
     pub(super) fn find(&mut self, key: Key, destination: &WireDestination) -> Option<(bool, Option<&Route>)> {
-        let (is_paced, at) = match self.lately[lately(key)] {
-            Some((last, is_paced, at)) if last == key && self.routes[at].destination.is_same(destination) => {
+        let (is_paced, at) = match self.lately.get(lately(key)) {
+            Some(&Some((last, is_paced, at))) if last == key && self.routes[at].destination.is_same(destination) => {
                 (is_paced, at)
             }
             Some(_) | None => match self.look_up(key, destination)? {
@@ -127,6 +128,7 @@ impl Producers {
                 None => return Some((producer.is_paced, None)),
             }
         }
+        self.lately.resize(LATELY, None);
         self.lately[lately(key)] = Some((key, producer.is_paced, producer.last_route));
         Some((producer.is_paced, Some(producer.last_route)))
     }
@@ -164,13 +166,13 @@ impl Producers {
     /// It may have been any.
     pub(super) fn forget_routes(&mut self, requests: &mut Vec<Request>) {
         self.by_destination.clear();
-        self.lately = Default::default();
+        self.lately.clear();
         self.hand = 0;
         requests.extend(self.routes.drain(..).map(|route| Request::RemoveProducer { producer: route.id }));
     }
 
     fn remove_route(&mut self, at: usize, requests: &mut Vec<Request>) {
-        self.lately = Default::default();
+        self.lately.clear();
         let gone = self.routes.swap_remove(at);
         self.by_destination.remove(&(gone.producer, gone.destination));
         if let Some(moved) = self.routes.get(at) {

@@ -45,7 +45,9 @@ fn destination(chance: &mut Chance) -> Arc<Destination> {
 
 fn annotations(chance: &mut Chance) -> Annotations {
     Annotations {
-        correlation_id: chance.one_in(4).then(|| "c".into()),
+        correlation_id: chance
+            .one_in(2)
+            .then(|| ["", "c", "ID:c-1-17", "\0", "é", "😀"][chance.below(6) as usize].into()),
         reply_to: chance.one_in(4).then(|| (*destination(chance)).clone()),
         kind: chance.one_in(4).then(|| "k".into()),
         original_destination: chance.one_in(4).then(|| destination(chance)),

@@ -21,7 +21,7 @@ pub(crate) struct Workshop {
     pub(crate) requests: Vec<Request>,
     pub(crate) scratch: Scratch,
     reads: Vec<BytesMut>,
-    writes: Vec<BytesMut>,
+    writes: Vec<Vec<u8>>,
 }
 
 thread_local! {
@@ -70,16 +70,14 @@ impl Workshop {
     }
 
     /// A buffer for small writes.
-    pub(crate) fn take_output(&mut self) -> BytesMut {
-        self.writes.pop().unwrap_or_else(|| BytesMut::with_capacity(WRITE_BUFFER_BYTES_MIN))
+    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+        self.writes.pop().unwrap_or_else(|| Vec::with_capacity(WRITE_BUFFER_BYTES_MIN))
     }
 
     /// Takes an empty output buffer back.
-    pub(crate) fn reclaim_output(&mut self, mut buffer: BytesMut) {
-        if self.writes.len() < KEPT_MAX
-            && buffer.try_reclaim(WRITE_BUFFER_BYTES_MIN)
-            && buffer.capacity() <= WRITE_BUFFER_BYTES_MAX
-        {
+    pub(crate) fn reclaim_output(&mut self, buffer: Vec<u8>) {
+        let is_useful = (WRITE_BUFFER_BYTES_MIN..=WRITE_BUFFER_BYTES_MAX).contains(&buffer.capacity());
+        if self.writes.len() < KEPT_MAX && is_useful {
             self.writes.push(buffer);
         }
     }

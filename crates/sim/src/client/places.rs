@@ -2,7 +2,7 @@
 
 use super::{Client, QUEUES, REPEATS_MAX, Role, SCHEDULED_QUEUE, TOPICS, queue, topic};
 use ferrymq_model::request::SubscribeMode;
-use ferrymq_model::{Annotations, Destination, Schedule};
+use ferrymq_model::{Annotations, Destination, Group, Schedule};
 use std::sync::Arc;
 
 /// Who lives, and with what.
@@ -12,6 +12,8 @@ pub enum Cast {
     Usual,
     /// Virtual topics, shared subscriptions, messages that repeat, temporary queues, and somebody who deletes.
     Routes,
+    /// Message groups, exclusive consumers, and priorities, on queues.
+    Turns,
 }
 
 /// One client each.
@@ -42,6 +44,20 @@ const ROUTES: [Role; 12] = [
     Role::Owner,
     Role::Keeper,
 ];
+const TURNS: [Role; 10] = [
+    Role::Producer,
+    Role::Producer,
+    Role::Producer,
+    Role::Consumer,
+    Role::Consumer,
+    Role::Consumer,
+    Role::Consumer,
+    Role::Automatic,
+    Role::Transfer,
+    Role::Browser,
+];
+/// Message groups.
+const GROUPS: [&str; 4] = ["g1", "g2", "g3", "g4"];
 
 /// Topics that feed queues, and the queues.
 const VIRTUAL_TOPICS: [&str; 2] = ["VirtualTopic.V", "VirtualTopic.W.X"];
@@ -67,7 +83,11 @@ impl Cast {
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
         // Three seeds each: every third of all lives has clients of another protocol, too.
-        if (seed / 3).is_multiple_of(2) { Self::Usual } else { Self::Routes }
+        match (seed / 3) % 3 {
+            0 => Self::Usual,
+            1 => Self::Routes,
+            _ => Self::Turns,
+        }
     }
 
     /// Who takes part.
@@ -76,6 +96,7 @@ impl Cast {
         match self {
             Self::Usual => &USUAL,
             Self::Routes => &ROUTES,
+            Self::Turns => &TURNS,
         }
     }
 }
@@ -98,6 +119,7 @@ impl Client {
                 5..8 => vec![self.some_topic()],
                 _ => vec![self.some_queue(), self.some_topic()],
             },
+            Cast::Turns => vec![self.some_queue()],
             Cast::Routes => match self.random.below(16) {
                 0..3 => vec![self.some_queue()],
                 3..7 => vec![topic(VIRTUAL_TOPICS[self.random.index(VIRTUAL_TOPICS.len())])],
@@ -138,7 +160,7 @@ impl Client {
             (_, 2) => vec![queue("ActiveMQ.DLQ")],
             (_, 3) => vec![queue(SCHEDULED_QUEUE)],
             (Cast::Routes, 4..9) => vec![queue(GROUP_QUEUES[self.random.index(GROUP_QUEUES.len())])],
-            (Cast::Usual | Cast::Routes, _) => vec![self.some_queue()],
+            (Cast::Usual | Cast::Routes | Cast::Turns, _) => vec![self.some_queue()],
         };
         (leaves, SubscribeMode::Consume)
     }
@@ -146,7 +168,7 @@ impl Client {
     /// What somebody listens to who wants what comes now.
     pub(super) fn listened_topic(&mut self) -> &'static str {
         let names = match self.cast {
-            Cast::Usual => ["T.X", "T.Y", "T.>"],
+            Cast::Usual | Cast::Turns => ["T.X", "T.Y", "T.>"],
             Cast::Routes => ["VirtualTopic.V", "VirtualTopic.>", SHARED_TOPIC],
         };
         names[self.random.index(names.len())]
@@ -154,7 +176,7 @@ impl Client {
 
     /// Lets a scheduled message come several times.
     pub(super) fn repeated(&mut self, schedule: Schedule, annotations: &mut Annotations) -> Schedule {
-        if self.cast == Cast::Usual || self.random.percent(30) {
+        if self.cast != Cast::Routes || self.random.percent(30) {
             return schedule;
         }
         let id = ferrymq_model::MessageId { producer: self.sender_name(), sequence: self.sent };
@@ -162,6 +184,25 @@ impl Client {
         let repeat = i32::try_from(1 + self.random.below(REPEATS_MAX)).expect("a few");
         let period_ms = if self.random.percent(20) { 0 } else { 20 + self.random.below(600) };
         Schedule { repeat, period_ms, ..schedule }
+    }
+
+    /// The group of a message, if it has one. Some begin or close it.
+    pub(super) fn some_group(&mut self) -> Option<Group> {
+        if self.cast != Cast::Turns || self.random.percent(40) {
+            return None;
+        }
+        let id = Arc::from(GROUPS[self.random.index(GROUPS.len())]);
+        let sequence = match self.random.below(10) {
+            0 => 1,
+            1 => -1,
+            _ => 2 + i32::try_from(self.random.below(50)).expect("small"),
+        };
+        Some(Group { id, sequence })
+    }
+
+    /// Whether a new subscription wants its queues for itself.
+    pub(super) fn wants_alone(&mut self) -> bool {
+        self.cast == Cast::Turns && self.role == Role::Consumer && self.random.percent(30)
     }
 
     /// Hears of a temporary queue.

@@ -282,6 +282,8 @@ impl Oracle {
             last_delivery: 0,
             held: Vec::new(),
             gives_up: subscribe.gives_up,
+            exclusive: subscribe.exclusive,
+            priority: subscribe.priority,
         };
         self.session(id).subscriptions.insert(subscribe.subscription, subscription);
     }

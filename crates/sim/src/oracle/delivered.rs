@@ -55,7 +55,9 @@ impl Oracle {
             return self.shown(id, delivery, copy);
         }
         self.judge_copy(id, &subscription, delivery, copy, &facts);
-        self.judge_order(&subscription, delivery, copy, &facts);
+        self.judge_exclusive(id, delivery, copy);
+        self.judge_order(id, &subscription, delivery, copy, &facts);
+        self.judge_group(id, delivery, copy, &facts);
         self.judge_redeliveries(delivery, copy);
         self.hold(id, delivery, copy);
     }
@@ -173,7 +175,14 @@ impl Oracle {
     }
 
     /// I8: nothing that the same consumer may have is overtaken by a first delivery.
-    fn judge_order(&mut self, subscription: &Subscription, delivery: &Delivery, copy: CopyId, facts: &Facts) {
+    fn judge_order(
+        &mut self,
+        id: SessionId,
+        subscription: &Subscription,
+        delivery: &Delivery,
+        copy: CopyId,
+        facts: &Facts,
+    ) {
         if self.store_failed {
             // A commit that is refused leaves its settlements with the open transaction. The oracle took them back when
             // it was refused and knows no more who holds what; the journal's end is near anyway.
@@ -186,17 +195,33 @@ impl Oracle {
         }
         let Some(store) = self.stores.get(&it.store) else { return };
         let mut missing = Vec::new();
-        let mut overtaken = None;
-        for earlier in store.copies[..it.index].iter().copied() {
+        let (mut overtaken, mut more_urgent) = (None, None);
+        let sees = (id, delivery.subscription);
+        // Priorities of which an earlier message waits for its transaction to be durable: what is behind it waits, too.
+        let mut blocked = [false; 10];
+        for earlier in store.copies.iter().copied() {
             let other = &self.copies[earlier.0];
             let known = &self.facts[&other.message];
-            let same = other.message.producer == it.message.producer && known.priority == facts.priority;
+            blocked[usize::from(known.priority)] |=
+                other.possible().allows(Place::Here) && !self.is_visible(other.placed_by);
+            let is_urgent = known.priority > facts.priority && known.delay_ms.is_none();
+            let together = known.group.is_some() && self.group_of(copy) == self.group_of(earlier);
+            let in_line = other.message.producer == it.message.producer || together;
+            let same = (in_line && known.priority == facts.priority && other.index < it.index) || is_urgent;
             let wanted = subscription.wish.is_none_or(|wish| (wish.accepts)(known.properties, known.priority));
-            let free = other.holder.is_none() && !known.is_expired(self.now.wall);
+            let free = other.holder.is_none() && !known.is_expired(self.now.wall) && self.may_have(sees, earlier);
             if !same || !wanted || !free || (subscription.no_local && known.sender == facts.sender) {
                 continue;
             }
-            if other.is_here() && self.is_visible(other.placed_by) && !other.is_open() {
+            let waits = other.is_here() && self.is_visible(other.placed_by) && !other.is_open();
+            if is_urgent {
+                // What came in the same step may have come after this one left.
+                let waits = waits && self.operations[other.placed_by.0].step < self.step;
+                // Live subscriptions to topics keep the order of arrival.
+                let waits =
+                    waits && !matches!(other.store, StoreKey::Topic(..)) && !blocked[usize::from(known.priority)];
+                more_urgent = more_urgent.or(waits.then_some(earlier));
+            } else if waits {
                 overtaken = Some(earlier);
             } else if other.is_open() && !other.is_changed() {
                 missing.push(earlier);
@@ -206,6 +231,11 @@ impl Oracle {
         if let Some(earlier) = overtaken {
             let text = format!("message {message} came from {key} before {}", self.copies[earlier.0].message);
             self.accuse(Promise::Order, text);
+        }
+        if let Some(other) = more_urgent {
+            let other = &self.copies[other.0].message;
+            let text = format!("message {message} came from {key} while {other} of a higher priority waited");
+            self.accuse(Promise::Priority, text);
         }
         for earlier in missing {
             self.seen(earlier, Place::Gone);

@@ -41,6 +41,7 @@ impl Oracle {
 
     pub(super) fn end_subscription(&mut self, id: SessionId, subscription: SubscriptionId, seen: Seen) {
         let Some(ended) = self.session(id).subscriptions.remove(&subscription) else { return };
+        self.groups.retain(|_, owner| *owner != (id, subscription));
         match &ended.listening {
             Listening::Queues | Listening::Durable(_) => {
                 let free = ended.held.iter().copied().filter(|held| held.transaction.is_none());
@@ -126,6 +127,7 @@ impl Oracle {
             }
         }
         self.sessions.clear();
+        self.groups.clear();
         self.incarnation += 1;
         self.store_failed = false;
         self.flushed_step = self.step;

@@ -5,8 +5,8 @@ use crate::content::{Properties, Wish};
 use bytes::Bytes;
 use ferrymq_model::request::GivesUp;
 use ferrymq_model::{
-    DeliveryId, Destination, DestinationKind, Message, ProducerId, RefusalKind, SessionId, Settlement, SubscriptionId,
-    Token, TransactionId, WallTime,
+    DeliveryId, Destination, DestinationKind, Group, Message, ProducerId, RefusalKind, SessionId, Settlement,
+    SubscriptionId, Token, TransactionId, WallTime,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -51,6 +51,12 @@ pub enum Promise {
     Deletion,
     /// A message that cannot be consumed goes to the dead-letter queue, once, with its cause.
     DeadLetter,
+    /// Messages of one group go to one consumer until it leaves or the group is closed; the first of them says so.
+    Group,
+    /// Among the consumers of a queue only the exclusive one gets messages.
+    Exclusive,
+    /// Of what waits for a consumer the highest priority comes first.
+    Priority,
     /// A browser sees each message that stays there, once.
     Browse,
     /// Subscriptions get deliveries only while they live, numbered without gap.
@@ -100,6 +106,7 @@ pub(super) struct Facts {
     pub(super) properties: Properties,
     pub(super) priority: u8,
     pub(super) persistent: bool,
+    pub(super) group: Option<Group>,
     pub(super) expiration: Option<WallTime>,
     pub(super) fate: Fate,
     pub(super) sender: SessionId,
@@ -121,6 +128,7 @@ impl Facts {
             properties,
             priority: message.header.priority,
             persistent: message.header.mode == ferrymq_model::DeliveryMode::Persistent,
+            group: message.annotations().and_then(|it| it.group.clone()),
             expiration: message.header.expiration,
             fate,
             sender,
@@ -250,6 +258,8 @@ pub(super) struct Subscription {
     pub(super) last_delivery: u64,
     pub(super) held: Vec<Held>,
     pub(super) gives_up: GivesUp,
+    pub(super) exclusive: bool,
+    pub(super) priority: i16,
 }
 
 impl Subscription {

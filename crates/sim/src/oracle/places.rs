@@ -141,6 +141,7 @@ impl Oracle {
     /// A store goes with all it holds. A queue that no virtual topic feeds is there again as soon as it is used.
     fn delete(&mut self, operation: OperationId, key: &StoreKey) {
         self.empty(operation, key, true);
+        self.groups.retain(|(store, _), _| store != key);
         let comes_back = matches!(key, StoreKey::Queue(queue) if fed_by(queue).is_none());
         if let Some(store) = self.stores.get_mut(key).filter(|_| !comes_back) {
             store.pending = Some(operation);

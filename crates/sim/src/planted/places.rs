@@ -1,4 +1,4 @@
-//! Bugs of places: virtual topics, shared subscriptions, repeats, and what is deleted.
+//! Bugs of places and turns: virtual topics, shared subscriptions, repeats, what is deleted, groups, exclusive consumers.
 
 use super::{Bug, Planted};
 use ferrymq_model::request::SubscribeMode;
@@ -53,6 +53,10 @@ impl Planted {
                     subscribe.mode = SubscribeMode::Shared(name.clone());
                 }
             }
+            (Bug::SplitsGroups | Bug::KeepsGroups | Bug::IgnoresPriority, Request::Send { message, .. }) => {
+                super::change(message, |message| level(bug, message));
+            }
+            (Bug::SharesExclusive, Request::Subscribe(subscribe)) => subscribe.exclusive = false,
             (Bug::RepeatsOnceMore, Request::Send { message, .. }) => repeat(message, 1),
             (Bug::RepeatsOnceLess, Request::Send { message, .. }) => repeat(message, -1),
             (Bug::KeepsDeleted, Request::DeleteDestination { confirm: Some(confirm), .. })
@@ -78,6 +82,17 @@ pub(super) fn rename_occurrence(message: &mut Message) {
     if message.annotations().is_some_and(|it| it.correlation_id.is_some()) {
         let MessageId { producer, sequence } = &message.header.id;
         message.header.id = MessageId { producer: Arc::from(format!("{producer}:again")), sequence: *sequence };
+    }
+}
+
+/// Takes what sets a message apart from others of its queue.
+fn level(bug: Bug, message: &mut Message) {
+    let group = message.header.annotations.as_mut().map(|it| &mut it.group);
+    match (bug, group) {
+        (Bug::SplitsGroups, Some(group)) => *group = None,
+        (Bug::KeepsGroups, Some(Some(group))) => group.sequence = group.sequence.abs(),
+        (Bug::IgnoresPriority, _) => message.header.priority = 4,
+        _ => {}
     }
 }
 

@@ -1,5 +1,6 @@
 //! The everyday proof: seeds, planted bugs, every crash point of one trace, and a smoke fuzz of every parser.
 
+mod calendar;
 mod crash_points;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod exchange;

@@ -1,5 +1,6 @@
 package ferrymq.apps;
 
+import ferrymq.Broker;
 import jakarta.jms.Connection;
 import jakarta.jms.DeliveryMode;
 import jakarta.jms.JMSException;
@@ -63,7 +64,7 @@ public final class Failover {
     private static final String CAUSE = "dlqDeliveryFailureCause";
     private static final String SUPPRESSED = "Suppressing duplicate delivery on connection";
 
-    private final Broker broker = new Broker(Map.of());
+    private final Broker broker = new Broker(null, Map.of());
     private final AtomicLong progress = new AtomicLong();
     private final AtomicLong foundCommitted = new AtomicLong();
     private final AtomicLong foundRolledBack = new AtomicLong();

@@ -2,6 +2,7 @@ package ferrymq.apps;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import ferrymq.Broker;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;

@@ -2,6 +2,7 @@ package ferrymq.jms;
 
 import static org.junit.jupiter.api.Assertions.*;
 
+import ferrymq.Broker;
 import jakarta.jms.BytesMessage;
 import jakarta.jms.Connection;
 import jakarta.jms.DeliveryMode;
@@ -11,6 +12,7 @@ import jakarta.jms.MessageConsumer;
 import jakarta.jms.MessageProducer;
 import jakarta.jms.ResourceAllocationException;
 import jakarta.jms.Session;
+import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -145,6 +147,18 @@ class FlowControlTest extends Jms {
         for (int index = 0; index < taken; index++) {
             assertEquals(index, next(consumer).getIntProperty("number"));
         }
+    }
+
+    @Test
+    void a_stomp_producer_that_shall_not_wait_gets_an_error() throws Exception {
+        Broker refusing = closing(Broker.own("refusing"));
+        Session waiting = session(connected(url(refusing, "jms.alwaysSyncSend=true")));
+        fill(waiting, nonPersistent(waiting));
+        Stomp stomp = closing(new Stomp(refusing.stompPort));
+        AssertionError refused =
+                assertThrows(AssertionError.class, () -> stomp.send("/queue/" + name("Q"), "one more".getBytes(StandardCharsets.UTF_8)));
+        assertTrue(refused.getMessage().contains("got ERROR"), refused.getMessage());
+        assertTrue(refused.getMessage().contains("Memory Limit reached"), refused.getMessage());
     }
 
     @Test

@@ -2,6 +2,7 @@ package ferrymq.jms;
 
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 
+import ferrymq.Broker;
 import jakarta.jms.Connection;
 import jakarta.jms.DeliveryMode;
 import jakarta.jms.Destination;

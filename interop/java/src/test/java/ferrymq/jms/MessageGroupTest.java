@@ -122,6 +122,64 @@ class MessageGroupTest extends Jms {
         assertTrue(again.getBooleanProperty("JMSXGroupFirstForConsumer"));
     }
 
+    /** A consumer that has one message in its hands, not acknowledged, and room for one more. */
+    private MessageConsumer busy(Message[] held, int sequence) throws JMSException {
+        Session session = session(Session.CLIENT_ACKNOWLEDGE, "jms.prefetchPolicy.all=1");
+        MessageConsumer consumer = session.createConsumer(queue());
+        sendGroup("g", sequence, "1");
+        held[0] = next(consumer);
+        assertEquals("1", text(held[0]));
+        // What it told the broker before has come there when this is answered.
+        session.createTemporaryQueue().delete();
+        return consumer;
+    }
+
+    @Test
+    void a_closed_group_goes_to_whoever_has_room() throws Exception {
+        Message[] held = new Message[1];
+        MessageConsumer owner = busy(held, 0);
+        MessageConsumer other = session().createConsumer(queue());
+        sendGroup("g", -1, "last");
+        sendGroup("g", 0, "again");
+        Message again = next(other);
+        assertEquals("again", text(again));
+        assertTrue(again.getBooleanProperty("JMSXGroupFirstForConsumer"));
+        assertEquals("last", nextText(owner));
+        held[0].acknowledge();
+        sendGroup("g", 0, "and again");
+        assertEquals("and again", nextText(other));
+    }
+
+    @Test
+    void a_first_message_takes_its_group_along_to_whoever_has_room() throws Exception {
+        Message[] held = new Message[1];
+        MessageConsumer owner = busy(held, 1);
+        MessageConsumer other = session().createConsumer(queue());
+        sendGroup("g", 2, "2");
+        sendGroup("g", 1, "first");
+        Message first = next(other);
+        assertEquals("first", text(first));
+        assertTrue(first.getBooleanProperty("JMSXGroupFirstForConsumer"));
+        assertEquals("2", nextText(owner));
+        held[0].acknowledge();
+        sendGroup("g", 2, "second");
+        Message second = next(other);
+        assertEquals("second", text(second));
+        assertFalse(second.getBooleanProperty("JMSXGroupFirstForConsumer"));
+    }
+
+    @Test
+    void a_group_that_nobody_has_may_begin_with_any_number() throws Exception {
+        MessageConsumer consumer = session().createConsumer(queue());
+        sendGroup("g", 7, "seven");
+        sendGroup("g", 3, "three");
+        Message first = next(consumer);
+        assertEquals("seven", text(first));
+        assertEquals(7, first.getIntProperty("JMSXGroupSeq"));
+        assertTrue(first.getBooleanProperty("JMSXGroupFirstForConsumer"));
+        assertFalse(next(consumer).getBooleanProperty("JMSXGroupFirstForConsumer"));
+    }
+
     @Test
     void messages_without_a_group_go_around_a_busy_owner() throws Exception {
         Session one = session(Session.CLIENT_ACKNOWLEDGE, "jms.prefetchPolicy.all=1");

@@ -2,6 +2,7 @@ package ferrymq.jms;
 
 import static org.junit.jupiter.api.Assertions.*;
 
+import ferrymq.Broker;
 import jakarta.jms.Connection;
 import jakarta.jms.JMSException;
 import jakarta.jms.Message;
@@ -9,6 +10,7 @@ import jakarta.jms.MessageConsumer;
 import jakarta.jms.MessageProducer;
 import jakarta.jms.Queue;
 import jakarta.jms.Session;
+import jakarta.jms.TemporaryQueue;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -329,6 +331,23 @@ class TransactionTest extends Jms {
             }
         }
         assertEquals(expected, rest(queue));
+    }
+
+    /** Two sessions of one connection; nobody waits for the answer to a send in a transaction. */
+    @Test
+    void a_refused_message_fails_its_own_transaction_alone() throws Exception {
+        ActiveMQConnection connection = connection("jms.watchTopicAdvisories=false");
+        Session spoilt = session(connection, Session.SESSION_TRANSACTED);
+        Session whole = session(connection, Session.SESSION_TRANSACTED);
+        TemporaryQueue gone = spoilt.createTemporaryQueue();
+        MessageProducer lost = spoilt.createProducer(gone);
+        gone.delete();
+        send(whole, queue(), "whole");
+        send(spoilt, queue(), "spoilt");
+        lost.send(spoilt.createTextMessage("lost"));
+        assertThrows(JMSException.class, spoilt::commit);
+        whole.commit();
+        assertEquals(List.of("whole"), rest(queue()));
     }
 
     @Test

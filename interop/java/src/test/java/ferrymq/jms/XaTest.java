@@ -2,6 +2,7 @@ package ferrymq.jms;
 
 import static org.junit.jupiter.api.Assertions.*;
 
+import ferrymq.Broker;
 import jakarta.jms.JMSException;
 import jakarta.jms.MessageConsumer;
 import jakarta.jms.XAConnection;

@@ -1,6 +1,6 @@
 package ferrymq.apps.xa;
 
-import ferrymq.apps.Broker;
+import ferrymq.Broker;
 import jakarta.jms.Connection;
 import jakarta.jms.JMSException;
 import jakarta.jms.MessageConsumer;
@@ -103,7 +103,7 @@ public final class Campaign {
 
     private void open() throws IOException {
         Path failPoint = scratch.resolve("fail-point");
-        broker = new Broker(Map.of("FERRYMQ_FAIL_POINT", failPoint.toString()));
+        broker = new Broker(null, Map.of("FERRYMQ_FAIL_POINT", failPoint.toString()));
         broker.start();
         cut = new Cut(broker, failPoint);
     }

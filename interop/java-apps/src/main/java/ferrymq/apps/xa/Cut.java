@@ -1,6 +1,6 @@
 package ferrymq.apps.xa;
 
-import ferrymq.apps.Broker;
+import ferrymq.Broker;
 import java.io.BufferedInputStream;
 import java.io.DataInputStream;
 import java.io.IOException;

@@ -1,4 +1,4 @@
-package ferrymq.jms;
+package ferrymq;
 
 import java.io.File;
 import java.io.IOException;
@@ -9,6 +9,8 @@ import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
+import java.util.Map;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -17,30 +19,33 @@ import java.util.stream.Stream;
  * suites, which wants FERRYMQ_BIN) and gets four arguments: data folder, STOMP port, port that detects OpenWire, WebSocket port; and a
  * fifth where a test wants other settings than the defaults: a file of the folder settings.
  */
-final class Broker implements AutoCloseable {
+public final class Broker implements AutoCloseable {
     /** A JVM on a busy machine takes its time. */
-    private static final long START_PATIENCE_MILLIS = 120_000;
+    private static final long START_SECONDS_MAX = 120;
 
     private static Broker shared;
 
-    final int stompPort = freePort();
-    final int port = freePort();
+    public final int stompPort = freePort();
+    public final int port = freePort();
     private final int webSocketPort = freePort();
     private final Path folder;
     private final String settings;
+    private final Map<String, String> environment;
     private Process process;
 
-    private Broker(String settings) {
+    /** Not started; with the settings of this name (null: none) and more variables in its environment. */
+    public Broker(String settings, Map<String, String> environment) {
         this.settings = settings;
+        this.environment = environment;
         try {
-            folder = Files.createTempDirectory("jms-broker");
+            folder = Files.createTempDirectory("ferrymq-broker");
         } catch (IOException error) {
             throw new UncheckedIOException(error);
         }
     }
 
     /** The one for every test that leaves the broker alone; ends with the test run. */
-    static synchronized Broker shared() {
+    public static synchronized Broker shared() {
         if (shared == null) {
             shared = own();
             Runtime.getRuntime().addShutdownHook(new Thread(shared::close));
@@ -48,14 +53,14 @@ final class Broker implements AutoCloseable {
         return shared;
     }
 
-    /** One for a test that restarts it. */
-    static Broker own() {
+    /** One for a test that does something to it, started. */
+    public static Broker own() {
         return own(null);
     }
 
     /** One with the settings of this name. */
-    static Broker own(String settings) {
-        Broker broker = new Broker(settings);
+    public static Broker own(String settings) {
+        Broker broker = new Broker(settings, Map.of());
         try {
             broker.start();
         } catch (RuntimeException | Error failed) {
@@ -65,46 +70,76 @@ final class Broker implements AutoCloseable {
         return broker;
     }
 
-    String url() {
+    public String url() {
         return "tcp://127.0.0.1:" + port;
     }
 
+    public Path data() {
+        return folder.resolve("data");
+    }
+
+    public Path folder() {
+        return folder;
+    }
+
     /** Starts it on the same ports and data, and waits until it accepts. */
-    void start() {
-        String command = System.getProperty("broker.command", System.getProperty("suite.directory") + "/../start-broker.sh");
+    public void start() {
+        String command = System.getProperty("broker.command", System.getProperty("suite.directory", ".") + "/../start-broker.sh");
         ProcessBuilder builder = new ProcessBuilder(
-                command, folder.resolve("data").toString(), "" + stompPort, "" + port, "" + webSocketPort);
+                command, data().toString(), "" + stompPort, "" + port, "" + webSocketPort);
         if (settings != null) {
             builder.command().add(System.getProperty("suite.directory") + "/settings/" + settings + ".toml");
         }
+        builder.environment().putAll(environment);
         File log = folder.resolve("log").toFile();
         builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log));
         try {
             process = builder.start();
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS_MAX);
+            while (!accepts(port) || !accepts(stompPort)) {
+                if (!process.isAlive()) {
+                    throw new IllegalStateException("the broker ended at its start: " + Files.readString(log.toPath()));
+                }
+                if (System.nanoTime() > deadline) {
+                    throw new IllegalStateException("the broker does not accept, see " + log);
+                }
+                Thread.sleep(2);
+            }
         } catch (IOException error) {
             throw new UncheckedIOException(error);
+        } catch (InterruptedException error) {
+            throw new IllegalStateException(error);
         }
-        Await.until("a broker that accepts (see " + log + ")", START_PATIENCE_MILLIS, () -> {
-            if (!process.isAlive()) {
-                throw new IllegalStateException("the broker ended at its start: " + Files.readString(log.toPath()));
-            }
-            return accepts(port) && accepts(stompPort);
-        });
+    }
+
+    public boolean isAlive() {
+        return process != null && process.isAlive();
+    }
+
+    /** Whether it ends by itself in that time. */
+    public boolean endsWithin(long millis) {
+        try {
+            return process.waitFor(millis, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException error) {
+            throw new IllegalStateException(error);
+        }
     }
 
     /** Ends it as an operator does. */
-    void stop() {
+    public void stop() {
         process.destroy();
         ended();
     }
 
-    /** Ends it as a crash does. */
-    void kill() {
-        process.destroyForcibly();
-        ended();
+    /** Ends it as a crash does; nothing where it is gone already. */
+    public void kill() {
+        if (process != null) {
+            process.destroyForcibly();
+            ended();
+        }
     }
 
-    void restart() {
+    public void restart() {
         kill();
         start();
     }
@@ -141,11 +176,15 @@ final class Broker implements AutoCloseable {
         }
     }
 
+    /** Below what the system gives to outgoing connections: it is to be free again after each restart. */
     private static int freePort() {
-        try (ServerSocket socket = new ServerSocket(0)) {
-            return socket.getLocalPort();
-        } catch (IOException error) {
-            throw new UncheckedIOException(error);
+        while (true) {
+            int candidate = ThreadLocalRandom.current().nextInt(10_240, 32_000);
+            try (ServerSocket socket = new ServerSocket(candidate)) {
+                return socket.getLocalPort();
+            } catch (IOException taken) {
+                // Another one.
+            }
         }
     }
 }
