@@ -185,10 +185,14 @@ impl Broker {
         for band in 0..crate::queue::BANDS {
             loop {
                 let entries = &self.queues[index].bands[band];
-                let start = entries.partition_point(|entry| entry.item.sequence < first);
+                let Some(front) = entries.front() else { break };
+                // The oldest goes first, nearly always.
+                let start = match front.item.sequence >= first {
+                    true => 0,
+                    false => entries.partition_point(|entry| entry.item.sequence < first),
+                };
                 let found = entries.iter().enumerate().skip(start).find(|(_, entry)| entry.is_live());
-                let Some((position, entry)) = found.filter(|(_, entry)| entry.item.sequence <= last) else { break };
-                let _ = entry;
+                let Some((position, _)) = found.filter(|(_, entry)| entry.item.sequence <= last) else { break };
                 let item = self.take(index, band, position);
                 let queue = &mut self.queues[index];
                 queue.stored -= 1;

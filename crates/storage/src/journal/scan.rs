@@ -30,7 +30,6 @@ impl<'d> SegmentBytes<'d> {
         assert!(len <= WINDOW, "a window is asked for at most");
         let end = offset + len as u64;
         if offset < self.start || end > self.start + self.window.len() as u64 {
-            self.window.clear();
             self.window.resize(WINDOW, 0);
             read_padded(self.disk, self.segment, offset, &mut self.window)?;
             self.start = offset;
