@@ -29,7 +29,7 @@ use std::process::Command;
 /// In the order of the table.
 const STOMP: [&str; 10] = ["S1w", "S1t", "S1f", "S2", "S3", "S3c", "S3b", "S4", "S4b", "S1-flood"];
 /// OpenWire by the same generator.
-const OPENWIRE: [&str; 12] = ["O1", "O1b", "O1c", "O1d", "O1e", "O2", "O2c", "O3", "O3b", "O4", "O4b", "O4c"];
+const OPENWIRE: [&str; 13] = ["O1", "O1b", "O1c", "O1d", "O1e", "O2", "O2b", "O2c", "O3", "O3b", "O4", "O4b", "O4c"];
 /// OpenWire by the JMS client, of `interop/java-apps`.
 const JMS: [&str; 15] =
     ["W1a", "W1b", "W1c", "W1d", "W2", "W2b", "W3", "W5", "W5b", "W6", "W6b", "W7", "W7a", "W7c", "W10"];

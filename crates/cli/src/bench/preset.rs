@@ -63,6 +63,7 @@ fn openwire() -> Vec<Preset> {
     let topic = Workload { kind: DestinationKind::Topic, ..ranges.clone() };
     let at_rate = |rate| Workload { pace: Pace::Rate(rate), ..queue.clone() };
     let sixteen = Workload { destinations: 16, consumers: 16, ..receipts(&queue, 16, 1) };
+    let four = Workload { destinations: 4, producers: 4, consumers: 4, ..queue.clone() };
     let fan_out = Workload { consumers: 100, ..topic.clone() };
     let confirmed = Workload { pace: Pace::Rate(1_000.0), ..receipts(&queue, 1, 1_000) };
     named([
@@ -72,7 +73,8 @@ fn openwire() -> Vec<Preset> {
         ("O1d", "OpenWire: persistent queue, 1 producer with 100 responses in flight", receipts(&queue, 1, 100)),
         ("O1e", "OpenWire: 16 persistent queues, a producer that waits and a consumer each", sixteen),
         ("O2", "OpenWire: queue, 1 producer, 1 consumer, 2000 messages under way", window(&queue, 2000)),
-        ("O2c", "OpenWire: the same, 50 messages to one acknowledgement", window(&ranges, 2000)),
+        ("O2b", "OpenWire: 4 queues, a producer and a consumer each, 4000 messages under way", window(&four, 4000)),
+        ("O2c", "OpenWire: one queue again, 50 messages to one acknowledgement", window(&ranges, 2000)),
         ("O3", "OpenWire: topic, 1 producer, 1 subscriber, 900 messages under way", window(&topic, 900)),
         ("O3b", "OpenWire: topic, 1 producer, 100 subscribers, 50 messages under way", window(&fan_out, 50)),
         ("O4", "OpenWire: queue, latency at 1000 messages a second", at_rate(1_000.0)),
