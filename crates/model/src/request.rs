@@ -286,6 +286,9 @@ pub enum BranchAction {
     PrepareDoomed,
     /// Makes it happen, without a prepare if there was none.
     CommitOnePhase,
+    /// The same for work that is not whole: what was prepared before happens, what is not is rolled back, and refused as
+    /// such.
+    CommitOnePhaseDoomed,
     /// Makes a prepared branch happen.
     Commit,
     /// Undoes it.

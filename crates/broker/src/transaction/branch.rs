@@ -75,6 +75,9 @@ impl Broker {
             BranchAction::Prepare => return self.prepare_branch(session, xid, confirm, step),
             BranchAction::PrepareDoomed => return self.prepare_doomed(session, xid, confirm, step),
             BranchAction::CommitOnePhase => self.commit_one_phase(session, xid, step),
+            BranchAction::CommitOnePhaseDoomed => {
+                self.undo_if_active(session, xid, step).and_then(|()| self.commit_one_phase(session, xid, step))
+            }
             BranchAction::Commit => self.commit_branch(session, xid, Outcome::Committed, step),
             BranchAction::Rollback => self.rollback_branch(session, xid, step),
             BranchAction::Forget => self.forget_branch(session, xid, step),
@@ -193,11 +196,19 @@ impl Broker {
     }
 
     fn prepare_doomed(&mut self, session: SessionId, xid: &Arc<Xid>, token: Token, step: &mut Step<'_>) {
-        if matches!(self.stage(xid, step), Stage::Active) {
-            self.undo_active(session, xid, step);
-            return self.refuse(session, Some(token), rolled_back(xid), step);
+        match self.undo_if_active(session, xid, step) {
+            Ok(()) => self.prepare_branch(session, xid, token, step),
+            Err(refusal) => self.refuse(session, Some(token), refusal, step),
         }
-        self.prepare_branch(session, xid, token, step);
+    }
+
+    /// Rolls back what is not whole, unless it was prepared, or is over.
+    fn undo_if_active(&mut self, session: SessionId, xid: &Arc<Xid>, step: &mut Step<'_>) -> Result<(), Refusal> {
+        if !matches!(self.stage(xid, step), Stage::Active) {
+            return Ok(());
+        }
+        self.undo_active(session, xid, step);
+        Err(rolled_back(xid))
     }
 
     fn try_prepare(&mut self, session: SessionId, xid: &Arc<Xid>, step: &mut Step<'_>) -> Result<Vote, Refusal> {

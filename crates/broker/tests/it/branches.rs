@@ -5,7 +5,8 @@ mod decided;
 use crate::driver::{Bench, token};
 use ferrymq_broker::Settings;
 use ferrymq_model::BranchAction::{
-    Commit, CommitOnePhase, End, HeuristicCommit, HeuristicRollback, Prepare, PrepareDoomed, Rollback, Start,
+    Commit, CommitOnePhase, CommitOnePhaseDoomed, End, HeuristicCommit, HeuristicRollback, Prepare, PrepareDoomed,
+    Rollback, Start,
 };
 use ferrymq_model::DeliveryMode::{NonPersistent, Persistent};
 use ferrymq_model::{Deliveries, DeliveryId, Request, Settlement, Token, TransactionId};
@@ -70,6 +71,25 @@ fn what_is_prepared_stays_when_it_is_asked_for_again_and_is_not_whole() {
     let mut t = Bench::new();
     worked(&mut t);
     t.branch(0, "x", PrepareDoomed, 3);
+    t.flush();
+    let events = t.events();
+    assert!(events.starts_with("0 refused 3 Branch(RolledBack)"), "{events}");
+    assert_eq!(t.bodies("out"), "");
+}
+
+/// As before, by a client that prepares and then commits in one phase.
+#[test]
+fn what_is_prepared_is_committed_in_one_phase_though_what_is_said_again_is_not_whole() {
+    let mut t = prepared();
+    t.restart();
+    t.connect(0);
+    t.branch(0, "x", CommitOnePhaseDoomed, 4);
+    t.flush();
+    assert_eq!(t.events(), "0 confirmed 4");
+    assert_eq!(t.bodies("out"), "b");
+    let mut t = Bench::new();
+    worked(&mut t);
+    t.branch(0, "x", CommitOnePhaseDoomed, 3);
     t.flush();
     let events = t.events();
     assert!(events.starts_with("0 refused 3 Branch(RolledBack)"), "{events}");

@@ -158,7 +158,8 @@ impl State {
             }
             Purpose::WasCommitted(name) => PeerError::jms(format!("Transaction 'TX:{name}' has not been started.")),
             Purpose::Branch(xid, action) => {
-                let cause = self.doom_of(&xid).filter(|_| action == BranchAction::PrepareDoomed);
+                let is_doomed = matches!(action, BranchAction::PrepareDoomed | BranchAction::CommitOnePhaseDoomed);
+                let cause = self.doom_of(&xid).filter(|_| is_doomed);
                 let text = cause.map_or_else(|| refusal.text.clone(), |cause| format!("{}: {cause}", refusal.text));
                 self.branch_refused(&xid, action, refusal);
                 PeerError::refused(&Refusal { kind: refusal.kind, text })

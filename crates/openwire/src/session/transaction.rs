@@ -284,19 +284,16 @@ impl State {
                         }
                     }
                 }
-                let doomed = self.transactions.branches.get(id).and_then(|branch| branch.doomed.clone());
-                if let (Some(cause), Kind::CommitOnePhase) = (&doomed, kind) {
-                    return self.refuse_doomed(cx, id, xid, cause);
-                }
                 // Asking for it ends this connection's work, whatever the answer is.
                 if let Some(branch) = self.transactions.branches.get_mut(id) {
                     branch.workers = 0;
                 }
-                match (kind, doomed) {
-                    // A client that comes back says all of a branch again until it is decided, also what is prepared.
+                // A client that comes back says all of a branch again until it is decided, also what is prepared.
+                match (kind, self.doom_of(id)) {
                     (Kind::Prepare, Some(_)) => BranchAction::PrepareDoomed,
                     (Kind::Prepare, None) => BranchAction::Prepare,
-                    _ => BranchAction::CommitOnePhase,
+                    (_, Some(_)) => BranchAction::CommitOnePhaseDoomed,
+                    (_, None) => BranchAction::CommitOnePhase,
                 }
             }
             Kind::CommitTwoPhase => BranchAction::Commit,
@@ -329,25 +326,12 @@ impl State {
         Ok(Some(transaction))
     }
 
-    /// Something of a branch failed that nobody waited for: it is rolled back, and the manager hears of it.
-    fn refuse_doomed(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: &XaTransactionId,
-        xid: Arc<Xid>,
-        cause: &str,
-    ) -> Result<Done, PeerError> {
-        let purpose = Purpose::Branch(Box::new(id.clone()), BranchAction::Rollback);
-        let confirm = self.confirm(None, purpose)?;
-        let text = format!("branch {xid} was rolled back: {cause}");
-        cx.requests.push(Request::Branch { xid, action: BranchAction::Rollback, confirm });
-        Err(PeerError::xa(BranchError::RolledBack, &text))
-    }
-
     /// The broker did what it was asked with a branch.
     pub(super) fn branch_done(&mut self, id: &XaTransactionId, action: BranchAction) {
         match action {
-            BranchAction::CommitOnePhase | BranchAction::Commit => self.end_branch(id, false),
+            BranchAction::CommitOnePhase | BranchAction::CommitOnePhaseDoomed | BranchAction::Commit => {
+                self.end_branch(id, false);
+            }
             BranchAction::Rollback => self.end_branch(id, true),
             BranchAction::Start(_)
             | BranchAction::End

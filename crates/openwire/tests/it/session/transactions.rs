@@ -164,6 +164,7 @@ fn what_was_delivered_before_a_failure_is_not_committed() {
     script.client(info(8, Some(xa(b"g")), END));
     script.confirm(6);
     script.client(info(9, Some(xa(b"g")), COMMIT_ONE_PHASE));
+    script.refuse(Some(7), RefusalKind::Branch(BranchError::RolledBack), "the branch was rolled back");
     script.finish();
 }
 
