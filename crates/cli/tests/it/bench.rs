@@ -60,7 +60,7 @@ fn every_standard_workload_runs() {
     let names: Vec<&str> = list.as_array().expect("a list").iter().filter_map(|entry| entry["name"].as_str()).collect();
     let (stomp, openwire) = names.split_at(10);
     assert_eq!(stomp, ["S1w", "S1t", "S1f", "S2", "S3", "S3c", "S3b", "S4", "S4b", "S1-flood"]);
-    assert_eq!(openwire, ["O1", "O1b", "O1c", "O1d", "O1e", "O2", "O2c", "O3", "O3b", "O4", "O4b", "O4c"]);
+    assert_eq!(openwire, ["O1", "O1b", "O1c", "O1d", "O1e", "O2", "O2b", "O2c", "O3", "O3b", "O4", "O4b", "O4c"]);
     for &name in &names {
         let arguments = ["bench", "--preset", name, "--count", "160", "--json"];
         let run = if openwire.contains(&name) { broker.openwire(&arguments) } else { broker.stomp(&arguments) };
