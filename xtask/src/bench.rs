@@ -8,6 +8,8 @@
 //! Repeats are interleaved, so that a noisy moment of the machine meets every broker. All brokers run the whole time;
 //! those not measured are idle.
 //!
+//! Two floors can stand beside the brokers: `--with relay`, which only forwards, and the workloads [`PIPES`] without any broker.
+//!
 //! Not here: the load itself (`ferrymq bench`, and `interop/java-apps`, package `bench`). A broker that speaks neither
 //! STOMP nor OpenWire, as NATS, cannot be driven yet: [`contender::Contender`] is where its starter belongs.
 
@@ -15,6 +17,7 @@ mod contender;
 mod figures;
 mod page;
 mod plot;
+pub(crate) mod relay;
 
 use crate::java_apps::{Client, Programs};
 use crate::kill9::Scratch;
@@ -33,12 +36,14 @@ const OPENWIRE: [&str; 13] = ["O1", "O1b", "O1c", "O1d", "O1e", "O2", "O2b", "O2
 /// OpenWire by the JMS client, of `interop/java-apps`.
 const JMS: [&str; 15] =
     ["W1a", "W1b", "W1c", "W1d", "W2", "W2b", "W3", "W5", "W5b", "W6", "W6b", "W7", "W7a", "W7c", "W10"];
+/// What a JVM shows without a broker, and at how many messages a second: beside W7, W7a and W7c.
+const PIPES: [(&str, u32); 3] = [("W0", 1_000), ("W0a", 200), ("W0c", 5_000)];
 /// A JVM compiles what it runs often, so the client gets more time than the generator. Seconds.
 const JMS_WARM_UP: u32 = 5;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Brokers to compare with, by the scripts in bench/brokers
+    /// Brokers to compare with, by the scripts in bench/brokers; relay: what only forwards
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     with: Vec<String>,
     /// These workloads alone
@@ -63,23 +68,29 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let scratch = Scratch::new(None, "bench")?;
     let mut contenders = vec![Contender::ferrymq(&binary, scratch.path())?];
     for name in &options.with {
-        contenders.push(Contender::other(name, scratch.path())?);
+        contenders.push(match name.as_str() {
+            "relay" => Contender::relay(&contenders[0])?,
+            _ => Contender::other(name, scratch.path())?,
+        });
     }
     for contender in &contenders {
         println!("bench: {} listens after {:.0?}", contender.name, contender.started_in);
     }
     let chosen = wanted(&options.workloads);
-    let uses_jms = chosen.iter().any(|workload| JMS.contains(&workload.as_str()));
+    let uses_jms = chosen.iter().any(|workload| JMS.contains(&workload.as_str()) || pipe(workload).is_some());
     let jms = if uses_jms { Some(Programs::compile(Client::Jakarta)?) } else { None };
     let bench = Bench { binary: &binary, jms, options };
     bench.warm_java(&contenders, &chosen)?;
     let mut rows = Vec::new();
     for workload in chosen {
-        let mut measured: Vec<Row> = contenders.iter().map(|contender| Row::new(&workload, &contender.name)).collect();
+        let mut measured: Vec<Row> = match pipe(&workload) {
+            Some(_) => vec![Row::new(&workload, "none")],
+            None => contenders.iter().map(|contender| Row::new(&workload, &contender.name)).collect(),
+        };
         for repeat in 1..=options.repeats {
             for (contender, row) in contenders.iter().zip(&mut measured) {
                 let figures = bench.measure(contender, &workload)?;
-                println!("bench: {workload} {repeat} {}: {figures}", contender.name);
+                println!("bench: {workload} {repeat} {}: {figures}", row.broker);
                 row.runs.push(figures);
             }
         }
@@ -96,10 +107,16 @@ pub(crate) fn run(options: &Options) -> Outcome {
 
 fn wanted(chosen: &[String]) -> Vec<String> {
     if chosen.is_empty() {
-        [&STOMP[..], &OPENWIRE, &JMS].concat().into_iter().map(str::to_owned).collect()
+        let pipes = PIPES.map(|(workload, _)| workload);
+        [&STOMP[..], &OPENWIRE, &JMS, &pipes].concat().into_iter().map(str::to_owned).collect()
     } else {
         chosen.to_vec()
     }
+}
+
+/// The rate of a workload without a broker.
+fn pipe(workload: &str) -> Option<u32> {
+    PIPES.iter().find(|(name, _)| *name == workload).map(|(_, rate)| *rate)
 }
 
 /// What measures.
@@ -126,11 +143,17 @@ impl Bench<'_> {
 
     fn measure(&self, contender: &Contender, workload: &str) -> Result<Figures, Box<dyn Error>> {
         let Options { warm_up, seconds, .. } = *self.options;
-        let mut command = match &self.jms {
-            Some(programs) if JMS.contains(&workload) => {
+        let java_warm_up = warm_up.max(JMS_WARM_UP);
+        let mut command = match (&self.jms, pipe(workload)) {
+            (Some(programs), Some(rate)) => {
+                let mut java = programs.command("ferrymq.apps.bench.Pipe");
+                java.args([rate, java_warm_up, seconds].map(|number| number.to_string()));
+                java
+            }
+            (Some(programs), None) if JMS.contains(&workload) => {
                 let mut java = programs.command("ferrymq.apps.bench.Bench");
                 java.args([format!("tcp://{}", contender.openwire), workload.to_owned()]);
-                java.args([warm_up.max(JMS_WARM_UP), seconds, contender.pid()].map(|number| number.to_string()));
+                java.args([java_warm_up, seconds, contender.pid()].map(|number| number.to_string()));
                 java
             }
             _ => self.generator(contender, workload, warm_up, seconds),

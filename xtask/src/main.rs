@@ -74,6 +74,9 @@ enum Task {
     Xa(xa::Options),
     /// Standard workloads against this broker and others
     Bench(bench::Options),
+    /// Forwards to a broker: the floor beside the brokers that `bench` measures
+    #[command(hide = true)]
+    Relay(bench::relay::Options),
 }
 
 fn main() -> ExitCode {
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Task::Failover(options) => failover::run(&options),
         Task::Xa(options) => xa::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Relay(options) => bench::relay::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
-//! A broker that is measured: started on a free port, killed at the end.
+//! A broker that is measured, or what stands in a broker's place: started on a free port, killed at the end.
 
 use crate::broker_process::BrokerProcess;
-use crate::shell;
+use crate::shell::{self, Outcome};
 use crate::stomp_client::Client;
 use std::error::Error;
 use std::fs::File;
@@ -27,7 +27,7 @@ pub(crate) struct Contender {
 
 enum Process {
     Ours(BrokerProcess),
-    Script(Child),
+    Child(Child),
 }
 
 impl Contender {
@@ -42,6 +42,26 @@ impl Contender {
             is_java: false,
             process: Process::Ours(broker),
         })
+    }
+
+    /// What only forwards, see [`super::relay`], before `broker`.
+    pub(crate) fn relay(broker: &Self) -> Result<Self, Box<dyn Error>> {
+        let at = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("relay").args([at, broker.openwire].map(|address| address.to_string()));
+        let begin = Instant::now();
+        let child = command.stdin(Stdio::null()).spawn()?;
+        let mut contender = Self {
+            name: "relay".to_owned(),
+            stomp: at,
+            openwire: at,
+            started_in: Duration::ZERO,
+            idle_bytes: 0,
+            is_java: false,
+            process: Process::Child(child),
+        };
+        contender.await_handshake(begin, "its errors are above")?;
+        Ok(contender)
     }
 
     /// The broker whose script is `bench/brokers/<name>.sh`.
@@ -66,37 +86,42 @@ impl Contender {
             started_in: Duration::ZERO,
             idle_bytes: 0,
             is_java: true,
-            process: Process::Script(child),
+            process: Process::Child(child),
         };
-        while Client::connect(stomp, None).is_err() {
-            if begin.elapsed() > START_MAX || contender.ended() {
-                return Err(format!("{name} does not start:\n{}", std::fs::read_to_string(&log_path)?).into());
+        contender.await_handshake(begin, &format!("see {}", log_path.display()))?;
+        Ok(contender)
+    }
+
+    fn await_handshake(&mut self, begin: Instant, otherwise: &str) -> Outcome {
+        while Client::connect(self.stomp, None).is_err() {
+            if begin.elapsed() > START_MAX || self.ended() {
+                return Err(format!("{} does not start: {otherwise}", self.name).into());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        contender.started_in = begin.elapsed();
-        contender.idle_bytes = resident(contender.pid());
-        Ok(contender)
+        self.started_in = begin.elapsed();
+        self.idle_bytes = resident(self.pid());
+        Ok(())
     }
 
     pub(crate) fn pid(&self) -> u32 {
         match &self.process {
             Process::Ours(broker) => broker.pid(),
-            Process::Script(child) => child.id(),
+            Process::Child(child) => child.id(),
         }
     }
 
     fn ended(&mut self) -> bool {
         match &mut self.process {
             Process::Ours(broker) => !matches!(broker.ended(), Ok(None)),
-            Process::Script(child) => !matches!(child.try_wait(), Ok(None)),
+            Process::Child(child) => !matches!(child.try_wait(), Ok(None)),
         }
     }
 }
 
 impl Drop for Contender {
     fn drop(&mut self) {
-        if let Process::Script(child) = &mut self.process {
+        if let Process::Child(child) = &mut self.process {
             // Already gone is as good.
             let _gone = child.kill().and_then(|()| child.wait());
         }

@@ -31,8 +31,6 @@ public final class Bench {
     private static final int BODY_BYTES = 1024;
     /** Messages of W10, to each of its subscribers. */
     private static final int OFFLINE_MESSAGES = 50_000;
-    /** So much before its moment a producer stops sleeping and watches the clock. Nanoseconds. */
-    private static final long WATCH = 60_000;
     private static final long CATCH_UP_SECONDS_MAX = 300;
 
     private final String url;
@@ -127,7 +125,7 @@ public final class Bench {
         long start = System.nanoTime();
         for (long number = 0; !ending; number++) {
             long moment = gap == 0 ? System.nanoTime() : start + (long) (number * gap);
-            awaitMoment(moment);
+            Pace.awaitMoment(moment);
             awaitRoom();
             long before = System.nanoTime();
             producer.send(message(session, gap == 0 ? before : moment, number));
@@ -149,16 +147,6 @@ public final class Bench {
             message.setIntProperty("kind", (int) (number % workload.kinds()));
         }
         return message;
-    }
-
-    private static void awaitMoment(long moment) {
-        for (long left = moment - System.nanoTime(); left > 0; left = moment - System.nanoTime()) {
-            if (left > WATCH) {
-                LockSupport.parkNanos(left - WATCH);
-            } else {
-                Thread.onSpinWait();
-            }
-        }
     }
 
     /** Until the window has room. */
