@@ -117,6 +117,8 @@ pub struct Broker {
     pub(crate) branches: Branches,
     /// While a message is recorded: the producer whose sequence counts with it.
     pub(crate) counting: Option<ProducerSlot>,
+    /// While a prepared branch commits a message: the branch, and where the journal holds the message.
+    pub(crate) holding: Option<(u64, Location)>,
     /// Sessions that wait for memory of the broker.
     pub(crate) paused: Vec<SessionId>,
     /// Its memory is full, producers waited long enough: what they send is refused until there is room.
@@ -173,6 +175,7 @@ impl Broker {
             holds: 0,
             branches: Branches::default(),
             counting: None,
+            holding: None,
             paused: Vec::new(),
             refuses: false,
             deadlines: VecDeque::new(),

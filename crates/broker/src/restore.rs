@@ -23,15 +23,7 @@ impl Broker {
                 }
             }
             Record::Forget { store } => self.restore_forget(store, released),
-            Record::Store { message, placements } => {
-                for placement in placements {
-                    if Some(placement.store) == self.jobs.store {
-                        self.restore_job(&message, placement.sequence, at, released);
-                        continue;
-                    }
-                    self.restore_message(&message, placement, at, released);
-                }
-            }
+            Record::Store { message, placements } => self.restore_placed(&message, placements, at, released),
             Record::Remove { store, first, last } if Some(store) == self.jobs.store => {
                 self.restore_jobs_removed(first, last, released);
             }
@@ -44,6 +36,14 @@ impl Broker {
                 }
             }
             Record::Prepare(prepared) => self.restore_prepared(*prepared),
+            Record::Held { branch, send } => self.restore_held(branch, at, *send),
+            Record::Place { branch, held, placements } => {
+                let sends = self.branches.restoring.get(&branch);
+                match sends.and_then(|sends| sends.get(&held)).map(|send| Arc::clone(&send.message)) {
+                    Some(message) => self.restore_placed(&message, placements, held, released),
+                    None => released.extend(placements.iter().map(|_| held)),
+                }
+            }
             Record::Dissolve { branch } => self.restore_dissolved(branch),
             // The journal remembers these itself.
             Record::Outcome { .. } => {}
@@ -53,6 +53,7 @@ impl Broker {
     /// Recovery is over: what was delivered before counts as redelivered.
     pub fn restored(&mut self, _now: Now) {
         self.restored_schedule();
+        self.restored_branches();
         self.advisories.forget_noted();
         for index in 0..self.queues.capacity() {
             if self.queues.get(index).is_none() {
@@ -140,6 +141,22 @@ impl Broker {
         }
         // The records are there already.
         self.work = crate::work::Work::default();
+    }
+
+    fn restore_placed(
+        &mut self,
+        message: &Arc<Message>,
+        placements: Vec<Placement>,
+        at: Location,
+        released: &mut Vec<Location>,
+    ) {
+        for placement in placements {
+            if Some(placement.store) == self.jobs.store {
+                self.restore_job(message, placement.sequence, at, released);
+            } else {
+                self.restore_message(message, placement, at, released);
+            }
+        }
     }
 
     fn restore_message(

@@ -318,13 +318,27 @@ impl Broker {
             }
         }
         if !placements.is_empty() {
-            planned.stored = Some(self.put(message, &placements, unit));
+            planned.stored = Some(self.place(message, &placements, unit));
         }
         for (leaf, placements) in apart {
             let mut named = Message::clone(message);
             named.header.destination = leaves[leaf].1.clone().expect("only leaves with a name of their own are apart");
             planned.stored_for_leaf.push((leaf, self.put(&named, &placements, unit)));
         }
+    }
+
+    /// Puts a message into the unit; one that a prepared branch sends is there already, unless that was long ago.
+    fn place(&self, message: &Message, placements: &[Placement], unit: &mut Unit<'_>) -> Location {
+        let Some((branch, held)) = self.holding.filter(|(_, held)| unit.can_place(*held)) else {
+            return self.put(message, placements, unit);
+        };
+        match self.counting {
+            Some(producer) => {
+                unit.place_counted(branch, held, placements, (producer, message.header.id.sequence));
+            }
+            None => unit.place(branch, held, placements),
+        }
+        held
     }
 
     /// Puts a message into the unit; with its producer's sequence where that counts.

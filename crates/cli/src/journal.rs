@@ -138,7 +138,7 @@ impl Summary {
             Item::Segment(_) => self.segments += 1,
             Item::Record(record) => {
                 self.records += 1;
-                self.messages += u64::from(matches!(record.record(), Some(Record::Store { .. })));
+                self.messages += u64::from(matches!(record.record(), Some(Record::Store { .. } | Record::Held { .. })));
             }
             Item::Blank { .. } | Item::Stop { .. } => {}
         }

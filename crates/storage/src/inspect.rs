@@ -6,8 +6,8 @@
 use crate::disk::{Disk, DiskError};
 use crate::journal::{Location, Lsn, RecoverError, check};
 use crate::record::decode::Stored;
-use crate::record::{Outcome, Record, StoreDefinition, TransactionName};
-use ferrymq_model::Dialects;
+use crate::record::{Outcome, Placement, Record, StoreDefinition, TransactionName};
+use ferrymq_model::{Dialects, Message};
 use std::fmt;
 
 /// Something that is seen, in the order of the journal.
@@ -101,6 +101,8 @@ impl<'a> RecordItem<'a> {
                 Record::Remove { .. } => "remove",
                 Record::Delivered { .. } => "delivered",
                 Record::Prepare(_) => "prepare",
+                Record::Held { .. } => "held",
+                Record::Place { .. } => "place",
                 Record::Dissolve { .. } => "dissolve",
                 Record::Outcome { .. } => "outcome",
             },
@@ -159,18 +161,26 @@ fn summary(record: &Record, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         Record::Forget { store } => write!(f, "store {} is gone", store.0),
         Record::Store { message, placements } => {
-            let header = &message.header;
-            write!(f, "message {} to {}, {} bytes, in", header.id, header.destination, message.bytes.len())?;
-            for placement in placements {
-                write!(f, " {}:{}", placement.store.0, placement.sequence)?;
-            }
-            Ok(())
+            describe(message, f)?;
+            f.write_str(", in")?;
+            write_placements(placements, f)
         }
         Record::Remove { store, first, last } => write!(f, "{first} to {last} left store {}", store.0),
         Record::Delivered { store, through } => write!(f, "store {} was delivered up to {through}", store.0),
         Record::Prepare(prepared) => {
-            let (sends, settled) = (prepared.sends.len(), prepared.settled.len());
-            write!(f, "branch {} {} sends {sends} messages, takes {settled}", prepared.branch, prepared.xid)
+            write!(f, "branch {} {} takes {}", prepared.branch, prepared.xid, prepared.settled.len())?;
+            match prepared.sends.len() {
+                0 => Ok(()),
+                sends => write!(f, ", sends {sends} messages"),
+            }
+        }
+        Record::Held { branch, send } => {
+            describe(&send.message, f)?;
+            write!(f, ", held for branch {branch}")
+        }
+        Record::Place { branch, held, placements } => {
+            write!(f, "branch {branch}: the message held in segment {} at {} is in", held.segment, held.offset)?;
+            write_placements(placements, f)
         }
         Record::Dissolve { branch } => write!(f, "branch {branch} is decided"),
         Record::Outcome { name, outcome } => {
@@ -187,6 +197,18 @@ fn summary(record: &Record, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             })
         }
     }
+}
+
+fn describe(message: &Message, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let header = &message.header;
+    write!(f, "message {} to {}, {} bytes", header.id, header.destination, message.bytes.len())
+}
+
+fn write_placements(placements: &[Placement], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for placement in placements {
+        write!(f, " {}:{}", placement.store.0, placement.sequence)?;
+    }
+    Ok(())
 }
 
 /// What a recovery would find.

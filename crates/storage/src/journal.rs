@@ -97,6 +97,8 @@ pub struct Journal {
     /// Segments from which something was released since the last batch.
     recently_released: Vec<u32>,
     short_of_space: bool,
+    /// Producers of what the open unit placed and counts.
+    placed_of: Vec<ProducerSlot>,
 }
 
 /// Where the next record goes.

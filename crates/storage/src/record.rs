@@ -3,6 +3,7 @@
 pub(crate) mod decode;
 pub(crate) mod encode;
 
+use crate::journal::Location;
 use ferrymq_model::{Annotations, Destination, Message, WallTime, Xid};
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ pub(crate) const KIND_COUNTED: u8 = 7;
 pub(crate) const KIND_PREPARE: u8 = 8;
 pub(crate) const KIND_DISSOLVE: u8 = 9;
 pub(crate) const KIND_OUTCOME: u8 = 10;
+/// A message that a prepared branch sends: its branch and its leaves before another kind of message record.
+pub(crate) const KIND_HELD: u8 = 11;
+pub(crate) const KIND_PLACE: u8 = 12;
 pub(crate) const KIND_CATALOGUE: u8 = 16;
 pub(crate) const KIND_DROPPED: u8 = 17;
 pub(crate) const KIND_SEAL: u8 = 18;
@@ -126,10 +130,26 @@ pub enum Record {
         /// The highest sequence that was delivered.
         through: u64,
     },
-    /// A branch of a distributed transaction is prepared: all of it, so that nothing else is needed to commit it.
+    /// A branch of a distributed transaction is prepared. What it sends is held by the records behind it.
     Prepare(Box<Prepared>),
-    /// A prepared branch is decided: what it settled is no longer locked, what it sent is forgotten. What became of it
-    /// stands beside it.
+    /// A message that a prepared branch sends: nowhere to be seen, until it is placed or its branch is decided.
+    Held {
+        /// The branch's number.
+        branch: u64,
+        /// The message, and where it goes.
+        send: Box<PreparedSend>,
+    },
+    /// A held message stands somewhere: its branch commits, which the unit says behind this.
+    Place {
+        /// The branch's number.
+        branch: u64,
+        /// Where the message is held.
+        held: Location,
+        /// Its places; never empty.
+        placements: Vec<Placement>,
+    },
+    /// A prepared branch is decided: what it settled is no longer locked, and what it sent and was not placed is
+    /// forgotten. What became of it stands beside it.
     Dissolve {
         /// Its number.
         branch: u64,
@@ -152,7 +172,7 @@ pub struct Prepared {
     pub xid: Arc<Xid>,
     /// When it was prepared.
     pub at: WallTime,
-    /// What it sends, in order.
+    /// What it sends, in order, where an earlier version wrote it; now each has a record of its own.
     pub sends: Vec<PreparedSend>,
     /// What it takes out of stores, if it commits.
     pub settled: Vec<Placement>,

@@ -14,12 +14,13 @@
 use crate::broker::{Broker, Step, refusal};
 use crate::transaction::Transaction;
 use crate::transaction::commit::Ending;
+use crate::transaction::hold::HeldSend;
 use crate::transaction::prepared::PreparedBranch;
 use ferrymq_model::event::Vote;
 use ferrymq_model::limits::BRANCHES_MAX;
 use ferrymq_model::xid::XID_PART_BYTES_MAX;
 use ferrymq_model::{BranchAction, BranchError, Event, Refusal, RefusalKind, SessionId, Token, TransactionId, Xid};
-use ferrymq_storage::{Lsn, Outcome, TransactionName};
+use ferrymq_storage::{Location, Lsn, Outcome, TransactionName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub(crate) struct Branches {
     pub(crate) numbers: BTreeMap<u64, Arc<Xid>>,
     /// The number of the last one.
     pub(crate) last_number: u64,
+    /// During recovery: what prepared branches send, by their numbers and by the places in the journal.
+    pub(crate) restoring: BTreeMap<u64, BTreeMap<Location, HeldSend>>,
     /// The last record about a branch: what is said of branches waits for it.
     pub(crate) lsn: Lsn,
 }

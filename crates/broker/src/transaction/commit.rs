@@ -23,9 +23,9 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// A send that the schedule takes.
+    /// A send that the schedule takes: another message than the one that was sent.
     pub(crate) fn to_schedule(send: &HeldSend, message: Arc<Message>) -> Self {
-        Self { send: HeldSend { message, ..send.clone() }, leaves: Arc::from([]) }
+        Self { send: HeldSend { message, held: None, ..send.clone() }, leaves: Arc::from([]) }
     }
 }
 
@@ -170,20 +170,15 @@ impl Broker {
     ) -> (Vec<Planned>, crate::work::Placed, Option<Lsn>) {
         let mut unit = None;
         let mut journal = Some(&mut *step.journal);
-        if let Some(branch) = ending.prepared
-            && let Some(journal) = journal.take()
-        {
-            // First: what the branch had locked is in its place again when what follows takes it away.
-            unit.insert(journal.begin()).add(&Record::Dissolve { branch });
-        }
         let mut planned = Vec::with_capacity(sent.len());
         for Sent { send, leaves } in sent {
             self.counting = send.producer;
+            self.holding = ending.prepared.zip(send.held);
             let plan = self.plan_in(send.session, &send.message, leaves, &mut unit, &mut journal);
             planned.push(plan.expect("a commit is refused before it begins, if the journal stopped"));
         }
-        self.counting = None;
-        if !self.work.is_empty()
+        (self.counting, self.holding) = (None, None);
+        if (!self.work.is_empty() || ending.prepared.is_some())
             && let Some(journal) = journal.take()
         {
             unit = Some(journal.begin());
@@ -195,6 +190,11 @@ impl Broker {
             }
             return (planned, Vec::new(), None);
         };
+        if let Some(branch) = ending.prepared {
+            // Behind what stays where the branch held it. Before the rest: what the branch had locked is in its place
+            // again when what follows takes it away.
+            unit.add(&Record::Dissolve { branch });
+        }
         let placed = self.write_work(&mut unit);
         if let Some(name) = &ending.name {
             unit.add(&Record::Outcome { name: name.clone(), outcome: ending.outcome });

@@ -13,7 +13,7 @@ use ferrymq_model::{
     Address, Deliveries, Message, ProducerId, Refusal, RefusalKind, SessionId, Settlement, SubscriptionId, Token,
     TransactionId, Xid,
 };
-use ferrymq_storage::{Lsn, ProducerSlot};
+use ferrymq_storage::{Location, Lsn, ProducerSlot};
 use std::sync::Arc;
 
 /// Work that waits for its end: a local transaction, or what one session did for a branch.
@@ -48,6 +48,8 @@ pub(crate) struct HeldSend {
     pub(crate) producer: Option<ProducerSlot>,
     /// Its sequence counts. Without a `producer`, that is found by its name.
     pub(crate) counted: bool,
+    /// Where the journal holds it, once its branch is prepared.
+    pub(crate) held: Option<Location>,
 }
 
 /// A settlement that waits for the commit.
@@ -152,7 +154,7 @@ impl Broker {
             producers.share(slot);
         }
         let (message, counted) = (Arc::new(message.detached()), producer.is_some());
-        open.sends.push(HeldSend { session, address, message, producer, counted });
+        open.sends.push(HeldSend { session, address, message, producer, counted, held: None });
         self.transactions_bytes += size;
         Ok(Held::Kept)
     }

@@ -1,4 +1,8 @@
-//! Prepared branches: their one record, their decision, and their return after a restart.
+//! Prepared branches: their one unit, their decision, and their return after a restart.
+//!
+//! What a branch sends is written once, when it is prepared, as a record that holds the message. A commit only says where
+//! it stands now. What is another message by then is stored as ever: what the schedule takes, what a durable subscription
+//! gets under another topic's name, and what is buried. So is what was prepared long ago.
 //!
 //! What a branch settled stays unsettled with the subscription that got it, marked as held. After a restart that is one
 //! that has ended already, made for the purpose: so a commit and a rollback know one way only.
@@ -16,8 +20,8 @@ use crate::transaction::hold::{HeldSend, HeldSettlement};
 use ferrymq_model::event::{BranchReport, BranchState};
 use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::{
-    Address, BranchError, DeliveryMode, Destination, DestinationKind, Refusal, SessionId, Settlement, Subscribe,
-    SubscriptionId, WallTime, Xid,
+    Address, BranchError, DeliveryMode, Destination, DestinationKind, Message, Refusal, SessionId, Settlement,
+    Subscribe, SubscriptionId, WallTime, Xid,
 };
 use ferrymq_storage::{
     Journal, Location, Lsn, Outcome, Placement, Prepared, PreparedSend, Record, StoreId, TransactionName, Urgency,
@@ -91,25 +95,24 @@ impl Broker {
         &mut self,
         session: SessionId,
         xid: &Arc<Xid>,
-        work: Vec<Transaction>,
+        mut work: Vec<Transaction>,
         step: &mut Step<'_>,
     ) {
         let number = self.branches.last_number + 1;
         let at = step.now.wall;
-        let mut prepared =
-            Prepared { branch: number, xid: Arc::clone(xid), at, sends: Vec::new(), settled: Vec::new() };
-        for work in &work {
-            for held in &work.settlements {
-                self.prepare_settlement(held, &mut prepared);
-            }
-            for send in &work.sends {
-                let leaves = send.address.leaves.iter().map(|leaf| (**leaf).clone()).collect();
-                let message = Arc::clone(&send.message);
-                prepared.sends.push(PreparedSend { leaves, counted: send.counted, message });
-            }
+        let (mut settled, mut dead) = (Vec::new(), Vec::new());
+        for held in work.iter().flat_map(|work| &work.settlements) {
+            self.prepare_settlement(held, &mut settled, &mut dead);
         }
+        let prepared = Prepared { branch: number, xid: Arc::clone(xid), at, sends: Vec::new(), settled };
         let mut unit = step.journal.begin();
         unit.add(&Record::Prepare(Box::new(prepared)));
+        for message in dead {
+            unit.hold(number, std::slice::from_ref(&message.header.destination), false, &message);
+        }
+        for send in work.iter_mut().flat_map(|work| &mut work.sends) {
+            send.held = Some(unit.hold(number, &send.address.leaves, send.counted, &send.message));
+        }
         let lsn = unit.commit(Urgency::Awaited);
         self.branch_recorded(session, lsn);
         self.branches.last_number = number;
@@ -117,8 +120,9 @@ impl Broker {
         self.branches.prepared.insert(Arc::clone(xid), PreparedBranch { number, at, work, keeper: None });
     }
 
-    /// Adds what the journal knows of a held settlement. A message that a commit buries is one that it sends.
-    fn prepare_settlement(&self, held: &HeldSettlement, prepared: &mut Prepared) {
+    /// Adds what the journal knows of a held settlement. A message that a commit buries is one that it sends, if that
+    /// comes after a restart.
+    fn prepare_settlement(&self, held: &HeldSettlement, settled: &mut Vec<Placement>, dead: &mut Vec<Message>) {
         let Some(index) = self.subscriptions.find(held.subscription) else { return };
         let subscription = &self.subscriptions[index];
         let cause = match &held.settlement {
@@ -132,13 +136,10 @@ impl Broker {
             let (Source::Queue(queue), true) = (unsettled.source, unsettled.status == Status::Held(held.number)) else {
                 continue;
             };
-            if let Some(dead) = cause.and_then(|cause| self.dead_copy(queue, &unsettled.item, cause)) {
-                let leaves = vec![(*dead.header.destination).clone()];
-                prepared.sends.push(PreparedSend { leaves, counted: false, message: Arc::new(dead) });
-            }
+            dead.extend(cause.and_then(|cause| self.dead_copy(queue, &unsettled.item, cause)));
             if unsettled.item.stored.is_some() {
                 let store = self.queues[queue].store.expect("a queue that stores is defined");
-                prepared.settled.push(Placement { store, sequence: unsettled.item.sequence });
+                settled.push(Placement { store, sequence: unsettled.item.sequence });
             }
         }
     }
@@ -303,14 +304,31 @@ impl Broker {
                 work.settlements.push(HeldSettlement { number: hold, subscription, first: 1, last, settlement });
             }
         }
-        for PreparedSend { leaves, counted, message } in sends {
-            let address = Arc::new(Address { leaves: leaves.into_iter().map(Arc::new).collect() });
-            work.bytes += message.retained_size();
-            work.sends.push(HeldSend { session: NOBODY, address, message, producer: None, counted });
+        for send in sends {
+            work.bytes += send.message.retained_size();
+            work.sends.push(restored_send(send, None));
         }
         self.transactions_bytes += work.bytes;
         self.branches.numbers.insert(number, Arc::clone(&xid));
         self.branches.prepared.insert(xid, PreparedBranch { number, at, work: vec![work], keeper });
+    }
+
+    /// Recovery: a message that a prepared branch sends. The branch may be known no more, if it is decided.
+    pub(crate) fn restore_held(&mut self, number: u64, at: Location, send: PreparedSend) {
+        self.branches.restoring.entry(number).or_default().insert(at, restored_send(send, Some(at)));
+    }
+
+    /// Recovery is over: what branches still hold waits with them for their decision.
+    pub(crate) fn restored_branches(&mut self) {
+        for (number, sends) in std::mem::take(&mut self.branches.restoring) {
+            let xid = self.branches.numbers.get(&number).expect("what is held is held by a prepared branch");
+            let branch = self.branches.prepared.get_mut(xid).expect("a number leads to a prepared branch");
+            let work = &mut branch.work[0];
+            let bytes: usize = sends.values().map(|send| send.message.retained_size()).sum();
+            work.bytes += bytes;
+            self.transactions_bytes += bytes;
+            work.sends.extend(sends.into_values());
+        }
     }
 
     fn lock_restored(&mut self, keeper: u32, hold: u64, store: StoreId, sequence: u64) {
@@ -326,6 +344,7 @@ impl Broker {
 
     /// Recovery: a branch is decided. What it had locked is in its place again, until a record takes it away.
     pub(crate) fn restore_dissolved(&mut self, number: u64) {
+        self.branches.restoring.remove(&number);
         let Some(xid) = self.branches.numbers.remove(&number) else { return };
         let branch = self.branches.prepared.remove(&xid).expect("a number leads to a prepared branch");
         self.transactions_bytes -= branch.work.iter().map(|work| work.bytes).sum::<usize>();
@@ -368,6 +387,12 @@ impl Broker {
             }
         }
     }
+}
+
+fn restored_send(send: PreparedSend, held: Option<Location>) -> HeldSend {
+    let PreparedSend { leaves, counted, message } = send;
+    let address = Arc::new(Address { leaves: leaves.into_iter().map(Arc::new).collect() });
+    HeldSend { session: NOBODY, address, message, producer: None, counted, held }
 }
 
 /// A commit may be asked for again, says XA; of anything else nothing is known.

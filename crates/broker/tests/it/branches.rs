@@ -1,6 +1,8 @@
 //! Branches of distributed transactions.
 
 mod decided;
+mod earlier;
+mod held;
 
 use crate::driver::{Bench, token};
 use ferrymq_broker::Settings;

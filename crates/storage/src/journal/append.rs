@@ -7,15 +7,20 @@ use super::layout::{
 use super::producers::ProducerSlot;
 use super::segments::refer;
 use super::{Journal, Location, Lsn, Unit, Urgency};
-use crate::record::{KIND_COUNTED, KIND_DEFINE, KIND_SEAL, Placement, Record, encode, store_kind};
+use crate::record::{KIND_COUNTED, KIND_DEFINE, KIND_HELD, KIND_SEAL, Placement, Record, encode, store_kind};
 use bytes::Bytes;
-use ferrymq_model::Message;
+use ferrymq_model::{Destination, Message};
+use std::borrow::Borrow;
 
 /// A message's bytes from this size on are written from where they lie instead of being copied: a second write
 /// costs about as much as copying this much.
 const BODY_BY_REFERENCE_BYTES: usize = 64 * 1024;
 /// With this much waiting, a flush is asked for even if nobody waits. Bytes.
 pub(super) const PENDING_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// How many segments behind the one that grows a held message may lie to be placed: the segments that one message which
+/// nobody takes keeps beside its own.
+const PLACED_BEHIND_MAX: u32 = 1;
 
 /// A segment is at least so many times as long as its head with the tables.
 const HEAD_PART: usize = 4;
@@ -47,37 +52,90 @@ impl Unit<'_> {
     }
 
     fn store_as(&mut self, message: &Message, placements: &[Placement], kind: u8) -> Location {
+        let at = self.journal.append_message(kind, message, |out| {
+            if kind == KIND_COUNTED {
+                out.push(store_kind(message));
+            }
+            encode::store_head(message, placements, out);
+        });
         let journal = &mut *self.journal;
-        let start = journal.start_record();
-        if kind == KIND_COUNTED {
-            journal.pending.buffer.push(store_kind(message));
-        }
-        encode::store_head(message, placements, &mut journal.pending.buffer);
-        let body = if message.bytes.len() >= BODY_BY_REFERENCE_BYTES {
-            Some(message.bytes.clone())
-        } else {
-            journal.pending.buffer.extend_from_slice(&message.bytes);
-            None
-        };
-        let at = journal.place_record(kind, start, body);
         journal.catalogue.stored(placements);
         journal.segments.last_mut().live += placements.len() as u64;
         at
     }
 
+    /// Adds a message that a prepared branch sends to these leaves if it commits. Behind the branch's `Record::Prepare`.
+    pub fn hold(
+        &mut self,
+        branch: u64,
+        leaves: &[impl Borrow<Destination>],
+        counted: bool,
+        message: &Message,
+    ) -> Location {
+        let at = self.journal.append_message(KIND_HELD, message, |out| {
+            encode::held_head(branch, leaves.iter().map(Borrow::borrow), counted, message, out);
+        });
+        let journal = &mut *self.journal;
+        journal.segments.last_mut().live += 1;
+        journal.catalogue.branches.entry(branch).or_default().push(at.segment);
+        at
+    }
+
+    /// Whether a held message may be placed. What is placed keeps the segment of the record that says so beside its own,
+    /// so it must lie near: else it is stored again.
+    #[must_use]
+    pub fn can_place(&self, held: Location) -> bool {
+        self.journal.tail.segment - held.segment <= PLACED_BEHIND_MAX
+    }
+
+    /// Gives a held message its places, before the `Record::Dissolve` of its branch. It stays where it is: that is where
+    /// `read_message` finds it, and what `Journal::released` must be told for each placement.
+    pub fn place(&mut self, branch: u64, held: Location, placements: &[Placement]) {
+        self.journal.append(&Record::Place { branch, held, placements: placements.to_vec() });
+    }
+
+    /// As `place`, and the message's sequence counts, as with `store_counted`.
+    pub fn place_counted(
+        &mut self,
+        branch: u64,
+        held: Location,
+        placements: &[Placement],
+        (producer, sequence): (ProducerSlot, u64),
+    ) {
+        self.place(branch, held, placements);
+        let journal = &mut *self.journal;
+        let lsn = journal.last_lsn();
+        journal.catalogue.producers.store(producer, sequence, lsn);
+        if !journal.placed_of.contains(&producer) {
+            journal.placed_of.push(producer);
+        }
+    }
+
     /// Adds any other record. For a `Record::Remove` or `Record::Forget`, call `Journal::released` for each message
     /// that left, before the next batch is taken.
     pub fn add(&mut self, record: &Record) {
-        if let Record::Store { message, placements } = record {
-            self.store(message, placements);
-            return;
+        match record {
+            Record::Store { message, placements } => {
+                self.store(message, placements);
+            }
+            Record::Held { branch, send } => {
+                self.hold(*branch, &send.leaves, send.counted, &send.message);
+            }
+            Record::Define { .. }
+            | Record::Forget { .. }
+            | Record::Remove { .. }
+            | Record::Delivered { .. }
+            | Record::Prepare(_)
+            | Record::Place { .. }
+            | Record::Dissolve { .. }
+            | Record::Outcome { .. } => self.journal.append(record),
         }
-        self.journal.append(record);
     }
 
     /// Ends the unit. A unit that is dropped without this is a bug of the caller: the journal's next use panics.
     pub fn commit(self, urgency: Urgency) -> Lsn {
         let journal = self.journal;
+        journal.append_counts();
         journal.finish_record(FLAG_UNIT_END);
         journal.unit_open = false;
         let due = journal.pending.bytes >= PENDING_BYTES_MAX;
@@ -102,19 +160,47 @@ impl Journal {
             }
             Record::Prepare(prepared) => {
                 self.segments.last_mut().live += 1;
-                self.catalogue.branches.insert(prepared.branch, at.segment);
+                self.catalogue.branches.entry(prepared.branch).or_default().push(at.segment);
+            }
+            Record::Place { held, placements, .. } => {
+                let is_there = self.segments.place(held.segment, placements.len(), at.segment);
+                assert!(is_there, "what a prepared branch holds is in a segment that exists");
             }
             Record::Dissolve { branch } => {
-                if let Some(segment) = self.catalogue.branches.remove(branch) {
-                    self.segments.dissolve(segment);
-                }
+                self.segments.dissolve(&self.catalogue.branches.remove(branch).unwrap_or_default());
             }
             Record::Outcome { name, outcome } => {
                 let lsn = self.last_lsn();
                 self.catalogue.outcomes.note(name, *outcome, lsn);
             }
-            Record::Define { .. } | Record::Forget { .. } | Record::Store { .. } | Record::Delivered { .. } => {}
+            Record::Store { .. } | Record::Held { .. } => unreachable!("a record with a message is appended with it"),
+            Record::Define { .. } | Record::Forget { .. } | Record::Delivered { .. } => {}
         }
+    }
+
+    /// A record that ends with a message.
+    fn append_message(&mut self, kind: u8, message: &Message, head: impl FnOnce(&mut Vec<u8>)) -> Location {
+        let start = self.start_record();
+        head(&mut self.pending.buffer);
+        let body = if message.bytes.len() >= BODY_BY_REFERENCE_BYTES {
+            Some(message.bytes.clone())
+        } else {
+            self.pending.buffer.extend_from_slice(&message.bytes);
+            None
+        };
+        self.place_record(kind, start, body)
+    }
+
+    /// How far the producers came whose messages the unit placed: a record of a placement does not name them.
+    fn append_counts(&mut self) {
+        if self.placed_of.is_empty() {
+            return;
+        }
+        let producers = std::mem::take(&mut self.placed_of);
+        let start = self.start_record();
+        let known = producers.iter().map(|producer| self.catalogue.producers.stored_of(*producer));
+        let kind = encode::producers(known, &mut self.pending.buffer);
+        self.place_record(kind, start, None);
     }
 
     /// A record of the journal's own, which ends a unit.

@@ -18,8 +18,8 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Catalogue {
     stores: FxHashMap<StoreId, Entry>,
-    /// Prepared branches that are not decided, and the segment where each is prepared.
-    pub(crate) branches: BTreeMap<u64, u32>,
+    /// Prepared branches that are not decided, and the segment of each record that holds a part of one.
+    pub(crate) branches: BTreeMap<u64, Vec<u32>>,
     pub(crate) producers: Producers,
     pub(crate) outcomes: Outcomes,
 }
@@ -47,7 +47,7 @@ impl Catalogue {
             Record::Forget { store } => {
                 self.stores.remove(store);
             }
-            Record::Store { placements, .. } => self.stored(placements),
+            Record::Store { placements, .. } | Record::Place { placements, .. } => self.stored(placements),
             // The sequences were given out by `Store` records or by an earlier catalogue.
             Record::Remove { .. } => {}
             Record::Delivered { store, through } => {
@@ -56,7 +56,7 @@ impl Catalogue {
                 }
             }
             // Who places or reads these knows more of them: where they lie.
-            Record::Prepare(_) | Record::Dissolve { .. } | Record::Outcome { .. } => {}
+            Record::Prepare(_) | Record::Held { .. } | Record::Dissolve { .. } | Record::Outcome { .. } => {}
         }
     }
 

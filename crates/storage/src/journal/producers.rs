@@ -125,6 +125,12 @@ impl Producers {
         idle.chain(used).filter(|known| known.stored_next > 0).map(|known| (&known.name, known.stored_next))
     }
 
+    /// One of them, in use.
+    pub(crate) fn stored_of(&self, slot: ProducerSlot) -> (&Arc<str>, u64) {
+        let known = self.known[slot.0 as usize].as_ref().expect("a producer in use is known");
+        (&known.name, known.stored_next)
+    }
+
     /// How many are remembered.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -5,7 +5,7 @@ use super::layout::{self, RECORD_HEADER, RecordHeader, RecordStart, SegmentStart
 use super::scan::{read_padded, read_start};
 use crate::disk::{Disk, DiskError};
 use crate::record::decode::{Decoder, Payload, Stored};
-use crate::record::{KIND_COUNTED, KIND_STORE, KIND_STORE_SCHEDULED, Record};
+use crate::record::{KIND_COUNTED, KIND_HELD, KIND_STORE, KIND_STORE_SCHEDULED, Record};
 use bytes::Bytes;
 use ferrymq_model::{Dialects, Message};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub fn read_message(disk: &dyn Disk, at: Location, dialects: Dialects) -> Result
     let RecordStart::Header(header, crc) = RecordHeader::decode(&head, seed) else {
         return Err(damaged("there is no record"));
     };
-    let is_message = matches!(header.kind, KIND_STORE | KIND_STORE_SCHEDULED | KIND_COUNTED);
+    let is_message = matches!(header.kind, KIND_STORE | KIND_STORE_SCHEDULED | KIND_COUNTED | KIND_HELD);
     if !is_message || offset + header.extent() as u64 > u64::from(segment.size) {
         return Err(damaged("another kind of record is there"));
     }
@@ -40,6 +40,7 @@ pub fn read_message(disk: &dyn Disk, at: Location, dialects: Dialects) -> Result
         Ok(Stored::Record(Record::Store { message, .. }) | Stored::Counted(Record::Store { message, .. })) => {
             Ok(message)
         }
+        Ok(Stored::Record(Record::Held { send, .. })) => Ok(send.message),
         Ok(_) => Err(damaged("another kind of record is there")),
         Err(error) => Err(damaged(&error.to_string())),
     }

@@ -433,12 +433,19 @@ impl<'a, 'f> Replay<'a, 'f> {
             }
             Record::Prepare(prepared) => {
                 segment.live += 1;
-                self.catalogue.branches.insert(prepared.branch, at.segment);
+                self.catalogue.branches.entry(prepared.branch).or_default().push(at.segment);
+            }
+            Record::Held { branch, .. } => {
+                segment.live += 1;
+                self.catalogue.branches.entry(*branch).or_default().push(at.segment);
+            }
+            Record::Place { held, placements, .. } => {
+                if !self.segments.place(held.segment, placements.len(), at.segment) {
+                    return;
+                }
             }
             Record::Dissolve { branch } => {
-                if let Some(segment) = self.catalogue.branches.remove(branch) {
-                    self.segments.dissolve(segment);
-                }
+                self.segments.dissolve(&self.catalogue.branches.remove(branch).unwrap_or_default());
             }
             Record::Outcome { name, outcome } => self.catalogue.outcomes.note(name, *outcome, Lsn(0)),
             Record::Define { .. } | Record::Forget { .. } | Record::Delivered { .. } => {}
@@ -523,6 +530,7 @@ impl<'a, 'f> Replay<'a, 'f> {
             pending_first_segment: 0,
             recently_released: Vec::new(),
             short_of_space: false,
+            placed_of: Vec::new(),
         }
     }
 }
@@ -531,7 +539,10 @@ impl<'a, 'f> Replay<'a, 'f> {
 fn start_epoch(mut journal: Journal, disk: &mut dyn Disk, numbers: &[u32]) -> Result<Journal, RecoverError> {
     let first = numbers.last().copied().unwrap_or(0) + 1;
     let (previous, crc) = (journal.tail.segment, journal.tail.last_crc);
-    let leftovers: Vec<u32> = numbers.iter().copied().filter(|number| !journal.segments.exists(*number)).collect();
+    let leftovers = numbers.iter().copied().filter(|number| !journal.segments.exists(*number));
+    // What an unfinished unit left goes from its end: at any moment the rest follows what is there.
+    let (mut leftovers, unfinished): (Vec<u32>, Vec<u32>) = leftovers.partition(|number| *number <= previous);
+    leftovers.extend(unfinished.iter().rev());
     // A process that was killed between a write and its sync leaves what only the system's cache holds. The new epoch
     // builds on everything that was read, so all of it becomes durable before the new segment names it.
     for number in numbers.iter().filter(|number| journal.segments.exists(**number)) {

@@ -15,8 +15,11 @@ pub(crate) struct Segment {
     pub(crate) size: u32,
     /// Where its last record that counts ends.
     pub(crate) end: u32,
-    /// Placements of messages stored here that have not left their stores, and prepared branches that are not decided.
+    /// Placements of messages here that have not left their stores, and records of prepared branches that are not
+    /// decided.
     pub(crate) live: u64,
+    /// Earlier segments that hold messages whose places stand here: while something lives in them, this one stays.
+    pub(crate) places: Vec<u32>,
     /// Older segments that hold messages whose removal stands here. They must be gone before this one, or the removals
     /// said again.
     pub(crate) refers: Vec<u32>,
@@ -52,6 +55,7 @@ impl Segments {
             size,
             end: 0,
             live: 0,
+            places: Vec::new(),
             refers: Vec::new(),
             removals: Removals::default(),
             dropping: false,
@@ -80,6 +84,11 @@ impl Segments {
         found.is_ok_and(|index| !self.list[index].dropping)
     }
 
+    fn lives(&self, number: u32) -> bool {
+        let found = self.list.binary_search_by_key(&number, |segment| segment.number);
+        found.is_ok_and(|index| self.list[index].live > 0)
+    }
+
     /// One placement less in `of`; the segments from `first` on may hold the record that says so.
     pub(crate) fn release(&mut self, of: u32, first: u32) {
         let segment = self.get_mut(of).expect("a released location is in a segment that exists");
@@ -93,14 +102,28 @@ impl Segments {
         }
     }
 
-    /// A branch that was prepared in `of` is decided. The record that says so need not outlive `of`: a branch that a later
-    /// catalogue does not name was decided.
-    pub(crate) fn dissolve(&mut self, of: u32) {
-        let segment = self.get_mut(of).expect("a prepared branch is in a segment that exists");
-        assert!(segment.live > 0, "what is prepared in segment {of} lives there");
-        segment.live -= 1;
-        if segment.live == 0 {
-            self.look = true;
+    /// A record in the segment `by` placed a message that is held in `of`; whether that is still there. If it is not,
+    /// the message has left every place.
+    pub(crate) fn place(&mut self, of: u32, placements: usize, by: u32) -> bool {
+        let Some(segment) = self.get_mut(of) else { return false };
+        segment.live += placements as u64;
+        let holder = self.get_mut(by).expect("a record is in a segment that exists");
+        if of != by && !holder.places.contains(&of) {
+            holder.places.push(of);
+        }
+        true
+    }
+
+    /// A branch that was prepared in these segments is decided. The record that says so need not outlive them: a branch
+    /// that a later catalogue does not name was decided.
+    pub(crate) fn dissolve(&mut self, records: &[u32]) {
+        for of in records {
+            let segment = self.get_mut(*of).expect("a prepared branch is in segments that exist");
+            assert!(segment.live > 0, "what is prepared in segment {of} lives there");
+            segment.live -= 1;
+            if segment.live == 0 {
+                self.look = true;
+            }
         }
     }
 
@@ -122,7 +145,7 @@ impl Segments {
         let tail = self.list.len().saturating_sub(1);
         for index in 0..tail {
             let segment = &self.list[index];
-            if segment.dropping || segment.live > 0 {
+            if segment.dropping || segment.live > 0 || segment.places.iter().any(|of| self.lives(*of)) {
                 continue;
             }
             // What goes in the same batch goes first.

@@ -6,13 +6,14 @@ use super::encode::{
 };
 use super::{
     KIND_CATALOGUE, KIND_CATALOGUE_BRANCHES, KIND_COUNTED, KIND_DEFINE, KIND_DELIVERED, KIND_DISSOLVE, KIND_DROPPED,
-    KIND_FORGET, KIND_OUTCOME, KIND_OUTCOMES, KIND_PREPARE, KIND_PRODUCERS, KIND_REMOVE, KIND_SEAL, KIND_STORE,
-    KIND_STORE_SCHEDULED,
+    KIND_FORGET, KIND_HELD, KIND_OUTCOME, KIND_OUTCOMES, KIND_PLACE, KIND_PREPARE, KIND_PRODUCERS, KIND_REMOVE,
+    KIND_SEAL, KIND_STORE, KIND_STORE_SCHEDULED,
 };
 use super::{
     Outcome, Placement, Prepared, PreparedSend, Record, SegmentEnd, StoreDefinition, StoreId, TransactionName,
     VALUE_DEPTH_MAX,
 };
+use crate::journal::Location;
 use bytes::Bytes;
 use ferrymq_model::{
     Annotations, DeliveryMode, Destination, DestinationKind, Dialects, Group, Header, Message, MessageId, Schedule,
@@ -115,6 +116,8 @@ impl Decoder {
                 let kind = input.message_kind()?;
                 return self.store(kind, &payload.last(input.0.len())).map(Stored::Counted);
             }
+            KIND_HELD => return self.held(payload).map(Stored::Record),
+            KIND_PLACE => Stored::Record(place(&mut input)?),
             KIND_PREPARE => Stored::Record(Record::Prepare(Box::new(self.prepare(&mut input)?))),
             KIND_DISSOLVE => Stored::Record(Record::Dissolve { branch: input.u64()? }),
             KIND_OUTCOME => {
@@ -157,21 +160,37 @@ impl Decoder {
         let at = WallTime(input.u64()?);
         let xid = input.xid()?;
         let settled = input.placements()?;
+        // Written by an earlier version; since then each send has a record of its own.
         let count = input.count(10)?;
         let mut sends = Vec::new();
         for _ in 0..count {
-            let leaves = input.count(5)?;
-            let leaves = (0..leaves).map(|_| input.destination()).collect::<Result<_, _>>()?;
-            let flags = input.u8()?;
-            let kind = input.message_kind()?;
+            let (leaves, flags, kind) = (input.leaves()?, input.u8()?, input.message_kind()?);
             let len = input.count(1)?;
-            let (message, placements) = self.message(kind, &Payload::Borrowed(input.take(len)?))?;
-            if !placements.is_empty() {
-                return Err(DecodeError::Malformed("a message that is not sent yet stands somewhere"));
-            }
-            sends.push(PreparedSend { leaves, counted: flags & 1 != 0, message });
+            sends.push(self.prepared_send(leaves, flags, kind, &Payload::Borrowed(input.take(len)?))?);
         }
         Ok(Prepared { branch, xid, at, sends, settled })
+    }
+
+    fn held(&mut self, payload: &Payload<'_>) -> Result<Record, DecodeError> {
+        let mut input = Input(payload.as_slice());
+        let branch = input.u64()?;
+        let (leaves, flags, kind) = (input.leaves()?, input.u8()?, input.message_kind()?);
+        let send = self.prepared_send(leaves, flags, kind, &payload.last(input.0.len()))?;
+        Ok(Record::Held { branch, send: Box::new(send) })
+    }
+
+    fn prepared_send(
+        &mut self,
+        leaves: Vec<Destination>,
+        flags: u8,
+        kind: u8,
+        payload: &Payload<'_>,
+    ) -> Result<PreparedSend, DecodeError> {
+        let (message, placements) = self.message(kind, payload)?;
+        if !placements.is_empty() {
+            return Err(DecodeError::Malformed("a message that is not sent yet stands somewhere"));
+        }
+        Ok(PreparedSend { leaves, counted: flags & 1 != 0, message })
     }
 
     /// A message with its places.
@@ -312,6 +331,16 @@ fn outcome(input: &mut Input<'_>) -> Result<(TransactionName, Outcome), DecodeEr
         unknown => return Err(DecodeError::Newer(format!("outcome {unknown} is not known"))),
     };
     Ok((name, outcome))
+}
+
+fn place(input: &mut Input<'_>) -> Result<Record, DecodeError> {
+    let branch = input.u64()?;
+    let held = Location { segment: input.u32()?, offset: input.u32()? };
+    let placements = input.placements()?;
+    if placements.is_empty() {
+        return Err(DecodeError::Malformed("a placed message stands nowhere"));
+    }
+    Ok(Record::Place { branch, held, placements })
 }
 
 fn schedule(input: &mut Input<'_>) -> Result<Schedule, DecodeError> {
@@ -457,6 +486,11 @@ impl<'a> Input<'a> {
             placements.push(Placement { store: StoreId(self.u32()?), sequence: self.u64()? });
         }
         Ok(placements)
+    }
+
+    fn leaves(&mut self) -> Result<Vec<Destination>, DecodeError> {
+        let count = self.count(5)?;
+        (0..count).map(|_| self.destination()).collect()
     }
 
     fn xid(&mut self) -> Result<Arc<Xid>, DecodeError> {

@@ -2,7 +2,7 @@
 
 use super::{
     KIND_CATALOGUE, KIND_CATALOGUE_BRANCHES, KIND_DEFINE, KIND_DELIVERED, KIND_DISSOLVE, KIND_DROPPED, KIND_FORGET,
-    KIND_OUTCOME, KIND_OUTCOMES, KIND_PREPARE, KIND_PRODUCERS, KIND_REMOVE, store_kind,
+    KIND_HELD, KIND_OUTCOME, KIND_OUTCOMES, KIND_PLACE, KIND_PREPARE, KIND_PRODUCERS, KIND_REMOVE, store_kind,
 };
 use super::{
     Outcome, Placement, Prepared, Record, SegmentEnd, StoreDefinition, StoreId, TransactionName, VALUE_DEPTH_MAX,
@@ -64,6 +64,24 @@ fn message_head(message: &Message, placements: &[Placement], out: &mut Vec<u8>) 
     out.extend_from_slice(&message.body_at.to_le_bytes());
 }
 
+/// Writes everything of a `Held` record except the message's bytes, which follow it immediately.
+pub(crate) fn held_head<'d>(
+    branch: u64,
+    leaves: impl ExactSizeIterator<Item = &'d Destination>,
+    counted: bool,
+    message: &Message,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(&branch.to_le_bytes());
+    put_len(leaves.len(), out);
+    for leaf in leaves {
+        put_destination(leaf, out);
+    }
+    out.push(u8::from(counted));
+    out.push(store_kind(message));
+    message_head(message, &[], out);
+}
+
 /// Writes the payload of any record but `Store`, and returns its kind.
 pub(crate) fn record(record: &Record, out: &mut Vec<u8>) -> u8 {
     match record {
@@ -94,6 +112,19 @@ pub(crate) fn record(record: &Record, out: &mut Vec<u8>) -> u8 {
         Record::Prepare(prepared) => {
             prepare(prepared, out);
             KIND_PREPARE
+        }
+        Record::Held { branch, send } => {
+            held_head(*branch, send.leaves.iter(), send.counted, &send.message, out);
+            out.extend_from_slice(&send.message.bytes);
+            KIND_HELD
+        }
+        Record::Place { branch, held, placements } => {
+            assert!(!placements.is_empty(), "a placed message stands somewhere");
+            out.extend_from_slice(&branch.to_le_bytes());
+            out.extend_from_slice(&held.segment.to_le_bytes());
+            out.extend_from_slice(&held.offset.to_le_bytes());
+            put_placements(placements, out);
+            KIND_PLACE
         }
         Record::Dissolve { branch } => {
             out.extend_from_slice(&branch.to_le_bytes());
@@ -148,21 +179,8 @@ fn prepare(prepared: &Prepared, out: &mut Vec<u8>) {
     out.extend_from_slice(&prepared.at.0.to_le_bytes());
     put_xid(&prepared.xid, out);
     put_placements(&prepared.settled, out);
-    put_len(prepared.sends.len(), out);
-    for send in &prepared.sends {
-        put_len(send.leaves.len(), out);
-        for leaf in &send.leaves {
-            put_destination(leaf, out);
-        }
-        out.push(u8::from(send.counted));
-        out.push(store_kind(&send.message));
-        let len_at = out.len();
-        out.extend_from_slice(&[0; 4]);
-        message_head(&send.message, &[], out);
-        out.extend_from_slice(&send.message.bytes);
-        let len = u32::try_from(out.len() - len_at - 4).expect("a message is shorter than 4 GiB");
-        out[len_at..len_at + 4].copy_from_slice(&len.to_le_bytes());
-    }
+    assert!(prepared.sends.is_empty(), "what a branch sends has records of its own");
+    put_len(0, out);
 }
 
 /// Writes the payload of a table of producers: for each its name and the sequence that comes next.

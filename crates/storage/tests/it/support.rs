@@ -69,6 +69,8 @@ pub struct State {
     pub stores: BTreeMap<u32, Store>,
     /// Prepared branches, and how many messages each sends.
     pub prepared: BTreeMap<u64, usize>,
+    /// What they hold: their number, and the identity of the message.
+    pub held: BTreeMap<Location, (u64, u64)>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -93,11 +95,7 @@ impl State {
                 }
             }
             Record::Store { message, placements } => {
-                for placement in placements {
-                    let store = self.stores.get_mut(&placement.store.0).expect("a store is defined before it is used");
-                    store.next_sequence = store.next_sequence.max(placement.sequence + 1);
-                    store.messages.insert(placement.sequence, (message.header.id.sequence, at));
-                }
+                self.place(message.header.id.sequence, &placements, at);
             }
             Record::Remove { store, first, last } => {
                 if let Some(store) = self.stores.get_mut(&store.0) {
@@ -115,10 +113,31 @@ impl State {
             Record::Prepare(prepared) => {
                 self.prepared.insert(prepared.branch, prepared.sends.len());
             }
+            Record::Held { branch, send } => {
+                // The record of a branch that is decided may be gone.
+                if let Some(sends) = self.prepared.get_mut(&branch) {
+                    *sends += 1;
+                }
+                self.held.insert(at, (branch, send.message.header.id.sequence));
+            }
+            Record::Place { branch, held, placements } => {
+                let (of, message) = self.held[&held];
+                assert_eq!(of, branch);
+                self.place(message, &placements, held);
+            }
             Record::Dissolve { branch } => {
                 self.prepared.remove(&branch);
+                self.held.retain(|_, (of, _)| *of != branch);
             }
             Record::Outcome { .. } => {}
+        }
+    }
+
+    fn place(&mut self, message: u64, placements: &[Placement], at: Location) {
+        for placement in placements {
+            let store = self.stores.get_mut(&placement.store.0).expect("a store is defined before it is used");
+            store.next_sequence = store.next_sequence.max(placement.sequence + 1);
+            store.messages.insert(placement.sequence, (message, at));
         }
     }
 
@@ -154,6 +173,10 @@ pub fn write(journal: &mut Journal, state: &mut State, records: &[Record]) {
                 let at = unit.store(message, placements);
                 state.apply(record.clone(), at, &mut released);
             }
+            Record::Held { branch, send } => {
+                let at = unit.hold(*branch, &send.leaves, send.counted, &send.message);
+                state.apply(record.clone(), at, &mut released);
+            }
             _ => {
                 unit.add(record);
                 state.apply(record.clone(), Location { segment: 0, offset: 0 }, &mut released);
@@ -181,13 +204,18 @@ pub fn xid(branch: u64) -> Arc<Xid> {
     Arc::new(Xid { format: 7, global: branch.to_le_bytes().into(), branch: [1, 2].into() })
 }
 
-pub fn prepare(branch: u64, sends: u64, len: usize) -> Record {
-    let send = |sequence| PreparedSend {
-        leaves: vec![Destination { kind: DestinationKind::Queue, name: "orders".into() }],
-        counted: sequence == 1,
-        message: Arc::new(message(sequence, body(sequence, len))),
-    };
+/// A branch that is prepared, and what it sends.
+pub fn prepare(branch: u64, sends: u64, len: usize) -> Vec<Record> {
     let settled = vec![Placement { store: StoreId(1), sequence: branch }];
-    let sends = (1..=sends).map(send).collect();
-    Record::Prepare(Box::new(Prepared { branch, xid: xid(branch), at: WallTime(1_700_000_000_001), sends, settled }))
+    let at = WallTime(1_700_000_000_001);
+    let prepared = Record::Prepare(Box::new(Prepared { branch, xid: xid(branch), at, sends: Vec::new(), settled }));
+    let held = (1..=sends).map(|sequence| {
+        let send = PreparedSend {
+            leaves: vec![Destination { kind: DestinationKind::Queue, name: "orders".into() }],
+            counted: sequence == 1,
+            message: Arc::new(message(sequence, body(sequence, len))),
+        };
+        Record::Held { branch, send: Box::new(send) }
+    });
+    std::iter::once(prepared).chain(held).collect()
 }
