@@ -7,7 +7,9 @@ use bytes::BytesMut;
 use ferrymq_model::selector::Selector;
 use ferrymq_model::{Address, Destination, DestinationKind, Now, Outbox, Session};
 use ferrymq_stomp::SessionOptions;
+use ferrymq_storage::Record;
 use ferrymq_storage::journal::{self, JournalOptions};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod corpus;
@@ -126,11 +128,15 @@ fn journal_image(seed: u64, tried: &mut Tried) {
     }
     tried.inputs += 1;
     let mut seen = Vec::new();
+    let mut held = BTreeMap::new();
     let options = JournalOptions { segment_bytes: journal::SEGMENT_BYTES_MIN, ..JournalOptions::default() };
-    let recovered = journal::recover(&mut disk, DIALECTS, options, &mut |record, at, _released| {
-        if let ferrymq_storage::Record::Store { message, .. } = record {
-            seen.push((at, message));
+    let recovered = journal::recover(&mut disk, DIALECTS, options, &mut |record, at, _released| match record {
+        Record::Store { message, .. } => seen.push((at, message)),
+        Record::Held { send, .. } => {
+            held.insert(at, send.message);
         }
+        Record::Place { held: at, .. } => seen.push((at, Arc::clone(&held[&at]))),
+        _ => {}
     });
     // It may stop early, but it never skips: what it showed is the beginning of what was written.
     let shown: Vec<u64> = seen.iter().map(|(_, message)| message.header.id.sequence).collect();

@@ -191,6 +191,9 @@ impl Campaign {
         self.crashes += 1;
         let survivors = *self.random.pick(&SURVIVORS);
         self.disk.restart(survivors);
+        if let Some(bug) = self.bug {
+            bug.on_restart(&mut self.disk);
+        }
         self.node = start(&mut self.disk)?;
         self.node.broker().check_invariants();
         self.answers.clear();
@@ -332,6 +335,12 @@ impl Campaign {
             return Err(Lost::Broken(format!("branch {number} votes {vote:?}")));
         }
         self.prepared_rows.insert(number, row);
+        if self.random.percent(20) {
+            // The manager takes its time: what is prepared is left behind.
+            for _ in 0..self.random.below(16) {
+                self.produce()?;
+            }
+        }
         let decision = if self.random.percent(75) { Decision::Commit } else { Decision::Rollback };
         self.log.insert(number, decision);
         if self.rows.contains(&row) {

@@ -5,9 +5,9 @@ use crate::disk::SimDisk;
 use crate::random::Random;
 use crate::world::DIALECTS;
 use bytes::Bytes;
-use ferrymq_model::{DeliveryMode, Destination, DestinationKind, Header, Message, MessageId, WallTime};
+use ferrymq_model::{DeliveryMode, Destination, DestinationKind, Header, Message, MessageId, WallTime, Xid};
 use ferrymq_storage::journal::{self, JournalOptions, perform};
-use ferrymq_storage::{Placement, Record, StoreDefinition, StoreId, Urgency};
+use ferrymq_storage::{Placement, Prepared, Record, StoreDefinition, StoreId, Urgency};
 use std::sync::Arc;
 
 pub(super) const STOMP: [&str; 8] = [
@@ -121,7 +121,20 @@ pub(super) fn journal(variant: u64) -> SimDisk {
             unit.add(&Record::Define { store, definition, next_sequence: 1, delivered: 0 });
         }
         let fill = usize::try_from(sequence * 37 % 700).expect("small");
-        unit.store(&message(sequence, Properties { n: 1, color: None }, fill), &[Placement { store, sequence }]);
+        let message = message(sequence, Properties { n: 1, color: None }, fill);
+        let placements = [Placement { store, sequence }];
+        if sequence % 4 == 0 {
+            let xid = Arc::new(Xid { format: 1, global: [1].into(), branch: [].into() });
+            let (at, sends, settled) = (WallTime(1), Vec::new(), Vec::new());
+            unit.add(&Record::Prepare(Box::new(Prepared { branch: sequence, xid, at, sends, settled })));
+            let held = unit.hold(sequence, std::slice::from_ref(&queue), false, &message);
+            unit.commit(Urgency::Awaited);
+            unit = journal.begin();
+            unit.place(sequence, held, &placements);
+            unit.add(&Record::Dissolve { branch: sequence });
+        } else {
+            unit.store(&message, &placements);
+        }
         unit.commit(Urgency::Awaited);
         if sequence % (variant + 2) == 0 {
             let mut batch = journal.take_batch().expect("something was appended");

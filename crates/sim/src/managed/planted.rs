@@ -2,8 +2,13 @@
 //!
 //! Most change what the node hears or says, as a wrong node would; a few need the campaign to do more.
 
+use crate::disk::SimDisk;
 use crate::random::Random;
+use crate::world::DIALECTS;
 use ferrymq_model::{BranchAction, Event, Request};
+use ferrymq_storage::journal::{JournalOptions, SEGMENT_BYTES_MIN, perform, recover};
+use ferrymq_storage::{Disk, Record, Urgency};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A bug.
@@ -39,10 +44,14 @@ pub enum ManagedBug {
     DropsHeuristic,
     /// What is to be forgotten stays.
     NeverForgets,
+    /// What a commit left where it was held is gone after a restart, as if nothing had kept it.
+    LosesPlaced,
+    /// A segment is deleted in which a message is held that was committed.
+    DeletesHeld,
 }
 
 /// Every such bug.
-pub const MANAGED_BUGS: [ManagedBug; 15] = [
+pub const MANAGED_BUGS: [ManagedBug; 17] = [
     ManagedBug::PreparesEarly,
     ManagedBug::LosesPrepared,
     ManagedBug::CommitsTwice,
@@ -58,6 +67,8 @@ pub const MANAGED_BUGS: [ManagedBug; 15] = [
     ManagedBug::TurnsHeuristic,
     ManagedBug::DropsHeuristic,
     ManagedBug::NeverForgets,
+    ManagedBug::LosesPlaced,
+    ManagedBug::DeletesHeld,
 ];
 
 impl ManagedBug {
@@ -97,6 +108,37 @@ impl ManagedBug {
             (Self::TurnsHeuristic, BranchAction::HeuristicRollback) => BranchAction::HeuristicCommit,
             _ => action,
         }
+    }
+
+    /// What becomes of the journal while the node is down.
+    pub(super) fn on_restart(self, disk: &mut SimDisk) {
+        let is_loser = match self {
+            Self::LosesPlaced => true,
+            Self::DeletesHeld => false,
+            _ => return,
+        };
+        let options = JournalOptions { segment_bytes: SEGMENT_BYTES_MIN, ..JournalOptions::default() };
+        let mut placed = BTreeMap::new();
+        let journal = recover(disk, DIALECTS, options, &mut |record, _, _| match record {
+            Record::Place { held, placements, .. } => {
+                placed.extend(placements.iter().map(|place| ((place.store, place.sequence), held.segment)));
+            }
+            Record::Remove { store, first, last } => {
+                placed.retain(|(of, sequence), _| *of != store || !(first..=last).contains(sequence))
+            }
+            _ => {}
+        });
+        let Ok(mut journal) = journal else { return };
+        let Some((&(store, sequence), segment)) = placed.first_key_value() else { return };
+        if !is_loser {
+            disk.delete(*segment).expect("a disk that works");
+            return;
+        }
+        let mut unit = journal.begin();
+        unit.add(&Record::Remove { store, first: sequence, last: sequence });
+        unit.commit(Urgency::Awaited);
+        let mut batch = journal.take_batch().expect("something was appended");
+        perform(&mut batch, disk).expect("a disk that works");
     }
 
     /// What the clients hear instead of an event.
