@@ -114,6 +114,8 @@ struct Campaign {
 
 const NOW: Now = Now { wall: WallTime(1_000_000), mono: MonoTime(1) };
 const PRODUCER: &str = "ID:producer-1:1:1";
+/// Who sends on in branches, and in local transactions.
+const MOVERS: [&str; 2] = ["ID:mover-1:1:1", "ID:mover-2:1:1"];
 
 fn start(disk: &mut SimDisk) -> Result<Node, String> {
     let options = JournalOptions { segment_bytes: SEGMENT_BYTES_MIN, ..JournalOptions::default() };
@@ -256,8 +258,12 @@ impl Campaign {
     }
 
     fn message(&self, to: &str, number: u64) -> Arc<Message> {
+        self.message_of(PRODUCER, number, to, number)
+    }
+
+    fn message_of(&self, producer: &str, sequence: u64, to: &str, number: u64) -> Arc<Message> {
         let header = Header {
-            id: MessageId { producer: PRODUCER.into(), sequence: number },
+            id: MessageId { producer: producer.into(), sequence },
             destination: Arc::clone(&queue(to).leaves[0]),
             mode: DeliveryMode::Persistent,
             priority: 4,
@@ -275,22 +281,54 @@ impl Campaign {
         session: SessionId,
         transaction: TransactionId,
         delivery: u64,
-        number: u64,
-        to: &str,
+        message: Arc<Message>,
     ) -> Done<()> {
-        let producer = ProducerId(2);
-        let address = queue(to);
-        self.tell(
-            session,
-            Request::AddProducer { producer, name: None, skips_duplicates: false, address, confirm: None },
-        )?;
+        let producer = self.add_mover(session, &message)?;
         let deliveries = Deliveries::One(ferrymq_model::DeliveryId(delivery));
         let (subscription, settlement) = (SubscriptionId(1), Settlement::Consumed);
         let within = Some(transaction);
         let settle = Request::Settle { subscription, deliveries, settlement, transaction: within, confirm: None };
         self.tell(session, settle)?;
-        let message = self.message(to, number);
+        if self.random.percent(30) {
+            self.lengthen(session, transaction)?;
+        }
         self.tell(session, Request::Send { producer, message, transaction: Some(transaction), confirm: None })
+    }
+
+    /// Sends what no commit leaves where it was held, and what makes a transaction longer.
+    fn lengthen(&mut self, session: SessionId, transaction: TransactionId) -> Done<()> {
+        let producer = ProducerId(3);
+        let (name, address) = (None, queue("OTHER"));
+        self.tell(session, Request::AddProducer { producer, name, skips_duplicates: false, address, confirm: None })?;
+        for number in 0..=self.random.below(2) {
+            let mut other = Message::clone(&self.message_of("ID:other", number, "OTHER", number));
+            other.header.mode = DeliveryMode::NonPersistent;
+            other.bytes = Bytes::from(vec![b'x'; 1500]);
+            let transaction = Some(transaction);
+            self.tell(session, Request::Send { producer, message: other.into(), transaction, confirm: None })?;
+        }
+        Ok(())
+    }
+
+    /// A producer whose messages count, as the one of this message.
+    fn add_mover(&mut self, session: SessionId, message: &Message) -> Done<ProducerId> {
+        let producer = ProducerId(2);
+        let name = Some(Arc::clone(&message.header.id.producer));
+        let address = queue(&message.header.destination.name);
+        self.tell(session, Request::AddProducer { producer, name, skips_duplicates: true, address, confirm: None })?;
+        Ok(producer)
+    }
+
+    /// Sends again what a transaction sent that happened: it is known, and taken no second time.
+    fn send_again(&mut self, message: Arc<Message>) -> Done<()> {
+        let session = self.connect()?;
+        let producer = self.add_mover(session, &message)?;
+        let send = |token| Request::Send { producer, message, transaction: None, confirm: Some(token) };
+        let answer = self.ask(session, send)?;
+        if !matches!(answer, Event::Confirmed { .. }) {
+            return Err(Lost::Broken(format!("sent again: {answer:?}")));
+        }
+        self.leave(session)
     }
 
     /// Waits for a message of a queue; none: it is empty.
@@ -324,7 +362,8 @@ impl Campaign {
         let number = self.xids;
         let transaction = TransactionId(number);
         self.branch(session, number, BranchAction::Start(transaction))?;
-        self.work(session, transaction, delivery, row, "OUT")?;
+        let message = self.message_of(MOVERS[0], number, "OUT", row);
+        self.work(session, transaction, delivery, Arc::clone(&message))?;
         self.branch(session, number, BranchAction::End)?;
         let vote = self.prepare(session, number)?;
         if self.random.percent(20) {
@@ -361,6 +400,9 @@ impl Campaign {
             self.leave(other)?;
         }
         self.finish(number, outcome);
+        if outcome == Decision::Commit && self.random.percent(20) {
+            self.send_again(message)?;
+        }
         self.leave(session)
     }
 
@@ -392,7 +434,8 @@ impl Campaign {
         let (transaction, name) = (TransactionId(self.names), format!("ID:mover-1:{}", self.names));
         let begin = Request::Begin { transaction, name: Some(name.as_str().into()), confirm: None };
         self.tell(session, begin)?;
-        self.work(session, transaction, delivery, number, "DONE")?;
+        let message = self.message_of(MOVERS[1], self.names, "DONE", number);
+        self.work(session, transaction, delivery, message)?;
         self.asked = Some((name, number));
         let answer = self.ask(session, |token| Request::Commit { transaction, confirm: Some(token) })?;
         if !matches!(answer, Event::Confirmed { .. }) {
