@@ -100,6 +100,8 @@ struct Campaign {
     log: BTreeMap<u64, Decision>,
     /// The other resource: durable, too.
     prepared_rows: BTreeMap<u64, u64>,
+    /// What the last branch sent that was committed.
+    sent_last: Option<Arc<Message>>,
     /// Branches that a person decided, and whether that was confirmed.
     person: BTreeMap<u64, (Decision, bool)>,
     /// Those of them that the manager has heard of: it has the broker forget them.
@@ -152,6 +154,7 @@ impl Campaign {
             xids: 0,
             log: BTreeMap::new(),
             prepared_rows: BTreeMap::new(),
+            sent_last: None,
             person: BTreeMap::new(),
             to_forget: BTreeSet::new(),
             forgotten: BTreeSet::new(),
@@ -212,10 +215,19 @@ impl Campaign {
     }
 
     fn ask_again(&mut self) -> Done<()> {
-        self.recover_branches()?;
         if self.unsure {
             self.send_next()?;
         }
+        if let Some(message) = self.sent_last.clone() {
+            self.send_again(message)?;
+        }
+        if self.random.percent(10) {
+            // The manager comes back later than the others.
+            for _ in 0..self.random.below(16) {
+                self.produce()?;
+            }
+        }
+        self.recover_branches()?;
         if let Some((name, number)) = self.asked.clone() {
             let session = self.connect()?;
             let answer = self.ask(session, |confirm| Request::WasCommitted { name: name.as_str().into(), confirm })?;
@@ -374,7 +386,7 @@ impl Campaign {
             return Err(Lost::Broken(format!("branch {number} votes {vote:?}")));
         }
         self.prepared_rows.insert(number, row);
-        if self.random.percent(20) {
+        if self.random.percent(10) {
             // The manager takes its time: what is prepared is left behind.
             for _ in 0..self.random.below(16) {
                 self.produce()?;
@@ -400,8 +412,8 @@ impl Campaign {
             self.leave(other)?;
         }
         self.finish(number, outcome);
-        if outcome == Decision::Commit && self.random.percent(20) {
-            self.send_again(message)?;
+        if outcome == Decision::Commit {
+            self.sent_last = Some(message);
         }
         self.leave(session)
     }

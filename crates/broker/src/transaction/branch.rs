@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!            Start, End                     Prepare                      Commit, Rollback, Heuristic…
-//!   nothing ───────────► active: work of ───────────► prepared: one      ───────────► an outcome that is
-//!      ▲                 one or several    durable    record holds all   durable      remembered, so that the
+//!   nothing ───────────► active: work of ───────────► prepared: one unit ───────────► an outcome that is
+//!      ▲                 one or several    durable    holds all          durable      remembered, so that the
 //!      │                 sessions          record                        record       same answer comes again
 //!      └── one of the sessions is gone ──┘              nothing but a decision ends it
 //! ```
