@@ -16,7 +16,7 @@
 //! - In the steady state nothing here allocates: vectors are swapped, and empty queues come back with the next entry.
 
 use crate::clock::Clock;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Sleeper};
 use ferrymq_model::{Event, Request, SessionId};
 use ferrymq_node::{Effects, Fetch, Input, Node};
 use ferrymq_storage::Batch;
@@ -31,6 +31,8 @@ use std::time::Duration;
 /// Requests that may wait in the inbox before it takes no further batch. A batch holds what four reads of a socket
 /// gave, so that this bounds memory at a few hundred MiB in the worst case and is never seen in ordinary ones.
 const INBOX_REQUESTS_MAX: usize = 16_384;
+/// Connections that the journal's thread serves itself after a batch, if no other batch waits. More are quicker woken.
+const SERVED_BY_JOURNAL_MAX: usize = 2;
 /// Empty event queues that are kept for reuse.
 const SPARES_MAX: usize = 256;
 
@@ -109,6 +111,9 @@ pub(crate) enum Stage {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     wakers: Vec<Waker>,
+    /// Connections that this thread serves itself, and how many more it would take on.
+    sleepers: Vec<Sleeper>,
+    sleepers_max: usize,
     /// Empty queues for the core's spares.
     pub(crate) emptied: Vec<VecDeque<Event>>,
 }
@@ -118,6 +123,22 @@ pub(crate) struct Scratch {
 struct Bells {
     journal: bool,
     reader: bool,
+}
+
+impl Scratch {
+    /// Notes a connection that waited for events: to be served by this thread, or to be woken.
+    fn has_events(&mut self, waker: Waker, mailbox: &Arc<Mailbox>) {
+        if self.sleepers.len() < self.sleepers_max {
+            self.sleepers.push(Sleeper::new(waker, mailbox));
+            return;
+        }
+        self.wakers.push(waker);
+        if self.sleepers_max > 0 {
+            // Too many for one thread: their own serve them.
+            self.sleepers_max = 0;
+            self.wakers.extend(self.sleepers.drain(..).map(Sleeper::into_waker));
+        }
+    }
 }
 
 impl Core {
@@ -249,7 +270,11 @@ impl Core {
         if owned.journal_idle && self.stage() != Stage::Running {
             self.journal_came_to_rest.notify_all();
         }
+        // With nothing to write and sync, this thread is as good as any for what it has just confirmed.
+        scratch.sleepers_max = if next.is_none() { SERVED_BY_JOURNAL_MAX } else { 0 };
         self.leave(owned, scratch);
+        scratch.sleepers_max = 0;
+        scratch.sleepers.drain(..).for_each(Sleeper::serve);
         next
     }
 
@@ -343,7 +368,11 @@ impl Core {
             let mut next = || events.next_if(|(other, _)| *other == session).map(|(_, event)| event);
             let place = sessions.get(session.slot as usize).filter(|place| place.generation == session.generation);
             match place.and_then(|place| place.mailbox.as_ref()) {
-                Some(mailbox) => scratch.wakers.extend(mailbox.put(event, next, spares)),
+                Some(mailbox) => {
+                    if let Some(waker) = mailbox.put(event, next, spares) {
+                        scratch.has_events(waker, mailbox);
+                    }
+                }
                 // Its connection is gone, and the node knows or is about to.
                 None => while next().is_some() {},
             }

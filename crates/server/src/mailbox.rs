@@ -3,11 +3,27 @@
 use ferrymq_model::{Event, MonoTime};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 
 /// What [`Mailbox::set_deadline`] takes for "never".
 pub(crate) const NEVER: MonoTime = MonoTime(u64::MAX);
+
+/// A connection at rest that any thread may serve for a moment.
+pub(crate) trait Serve: Send + Sync + Debug {
+    /// Takes what is in the mailbox and writes it, as far as that needs no waiting. Whatever it leaves, it leaves to
+    /// the connection's task, and wakes it.
+    fn serve(&self, waker: Waker);
+}
+
+/// A connection that waited for events and has some now.
+#[derive(Debug)]
+pub(crate) struct Sleeper {
+    waker: Waker,
+    mailbox: Arc<Mailbox>,
+}
 
 /// The events of one session that its connection has not taken. Bounded by what the session asked for: deliveries by
 /// its credit, answers by its requests, which are not read while the outbox is full.
@@ -17,6 +33,8 @@ pub(crate) struct Mailbox {
     /// When the connection wants to be woken although nothing happened; milliseconds of the clock. The core's tick
     /// looks at it, so that no connection needs a timer of its own.
     deadline: AtomicU64,
+    /// The connection, where others than its task may serve it.
+    served_by: OnceLock<Weak<dyn Serve>>,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +48,12 @@ struct Inner {
 
 impl Mailbox {
     pub(crate) fn new() -> Self {
-        Self { inner: Mutex::new(Inner::default()), deadline: AtomicU64::new(NEVER.0) }
+        Self { inner: Mutex::new(Inner::default()), deadline: AtomicU64::new(NEVER.0), served_by: OnceLock::new() }
+    }
+
+    /// Tells who may be asked to serve the connection instead of its task. Told once, before the first event.
+    pub(crate) fn served_by(&self, connection: Weak<dyn Serve>) {
+        assert!(self.served_by.set(connection).is_ok(), "a mailbox has one connection");
     }
 
     /// Puts events in, the first of which is given, while `next` has some. Says whom to wake afterwards.
@@ -87,5 +110,23 @@ impl Mailbox {
     /// Whether the deadline is there.
     pub(crate) fn is_due(&self, now: MonoTime) -> bool {
         self.deadline.load(Ordering::Relaxed) <= now.0
+    }
+}
+
+impl Sleeper {
+    pub(crate) fn new(waker: Waker, mailbox: &Arc<Mailbox>) -> Self {
+        Self { waker, mailbox: Arc::clone(mailbox) }
+    }
+
+    pub(crate) fn into_waker(self) -> Waker {
+        self.waker
+    }
+
+    /// Serves the connection on this thread, or wakes its task.
+    pub(crate) fn serve(self) {
+        match self.mailbox.served_by.get().and_then(Weak::upgrade) {
+            Some(connection) => connection.serve(self.waker),
+            None => self.waker.wake(),
+        }
     }
 }

@@ -14,8 +14,11 @@
 //! - A peer that only stopped sending is answered to the end, within a bound.
 //! - The core hears of the end exactly once, whatever ends the connection.
 
+mod task;
+
 use super::detect::{self, Detected};
 use super::pool::{Workshop, with_workshop};
+pub(crate) use task::Task;
 use super::{Net, Place};
 use crate::core::{Entered, Stage};
 use crate::mailbox::{Mailbox, NEVER};
@@ -26,7 +29,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite, Interest};
 use tokio::net::TcpStream;
@@ -90,6 +93,8 @@ enum Phase {
     Finishing(Box<dyn Session>, MonoTime),
     /// Everything is written; the peer's own bytes are read and forgotten until it closes.
     Lingering { until: MonoTime, bytes_left: usize },
+    /// The task ended.
+    Over,
 }
 
 /// Whether a wake-up goes on.
@@ -112,6 +117,7 @@ impl std::fmt::Debug for Phase {
             Self::Open(_) => "Open",
             Self::Finishing(..) => "Finishing",
             Self::Lingering { .. } => "Lingering",
+            Self::Over => "Over",
         })
     }
 }
@@ -166,6 +172,7 @@ impl Connection {
             Phase::Open(_) => self.work(now, shop, context),
             Phase::Finishing(..) => self.finish(now, shop, context),
             Phase::Lingering { .. } => self.linger(now, shop, context),
+            Phase::Over => Round::Over,
         }
     }
 
@@ -183,7 +190,7 @@ impl Connection {
             Detected::Protocol(protocol) => {
                 self.open(protocol);
                 self.receive(now, shop);
-                self.enter_from_shop(shop, context);
+                self.enter_from_shop(shop, context.waker());
                 Round::Again
             }
             Detected::NeedMore => Round::Again,
@@ -196,14 +203,14 @@ impl Connection {
 
     /// One round of an open connection.
     fn work(&mut self, now: Now, shop: &mut Workshop, context: &mut Context<'_>) -> Round {
-        if self.enter(&mut Vec::new(), shop, context) == Entered::Full {
+        if self.enter(&mut Vec::new(), shop, context.waker()) == Entered::Full {
             return self.write(now, shop, context);
         }
         self.look_for_peer(now, context);
         if let Some(over) = self.check_time(now, shop) {
             return over;
         }
-        self.handle_events(now, shop);
+        self.handle_events(now, shop, HIGH_WATER_BYTES);
         let mut reads = 0;
         while matches!(self.phase, Phase::Open(_)) && reads < READS_PER_WAKE_MAX && self.may_read() {
             match self.read(shop, context) {
@@ -215,15 +222,15 @@ impl Connection {
                 Read::End => self.end_input(now, shop),
                 Read::Failed => {
                     // What came before the end still counts.
-                    self.enter_from_shop(shop, context);
+                    self.enter_from_shop(shop, context.waker());
                     return Round::Over;
                 }
             }
         }
-        self.enter_from_shop(shop, context);
+        self.enter_from_shop(shop, context.waker());
         if self.held.is_empty() {
-            self.handle_events(now, shop);
-            self.enter_from_shop(shop, context);
+            self.handle_events(now, shop, HIGH_WATER_BYTES);
+            self.enter_from_shop(shop, context.waker());
         }
         match self.write(now, shop, context) {
             Round::Idle if matches!(self.phase, Phase::Finishing(..)) => Round::Again,
@@ -299,8 +306,8 @@ impl Connection {
         }
     }
 
-    /// Encodes events up to the high-water mark.
-    fn handle_events(&mut self, now: Now, shop: &mut Workshop) {
+    /// Encodes events until `bytes_max` wait to be written.
+    fn handle_events(&mut self, now: Now, shop: &mut Workshop, bytes_max: usize) {
         while let Phase::Open(session) | Phase::Finishing(session, _) = &mut self.phase {
             if self.events.is_empty() {
                 self.mailbox.take(&mut self.events);
@@ -311,7 +318,7 @@ impl Connection {
                     self.outbox.lend_buffer(shop.take_output());
                 }
             }
-            if self.outbox.len() >= HIGH_WATER_BYTES {
+            if self.outbox.len() >= bytes_max {
                 break;
             }
             let Some(event) = self.events.pop_front() else { break };
@@ -328,18 +335,18 @@ impl Connection {
     }
 
     /// Steps what the session asked.
-    fn enter_from_shop(&mut self, shop: &mut Workshop, context: &Context<'_>) {
+    fn enter_from_shop(&mut self, shop: &mut Workshop, waker: &Waker) {
         let mut requests = std::mem::take(&mut shop.requests);
-        self.enter(&mut requests, shop, context);
+        self.enter(&mut requests, shop, waker);
         shop.requests = requests;
     }
 
     /// Steps what an earlier entry left over, then `requests`; what the core has no room for is held.
-    fn enter(&mut self, requests: &mut Vec<Request>, shop: &mut Workshop, context: &Context<'_>) -> Entered {
+    fn enter(&mut self, requests: &mut Vec<Request>, shop: &mut Workshop, waker: &Waker) -> Entered {
         self.known |= !requests.is_empty();
         if !self.held.is_empty() {
             self.held.append(requests);
-            let entered = self.net.core.enter(self.id, &mut self.held, &mut shop.scratch, context.waker());
+            let entered = self.net.core.enter(self.id, &mut self.held, &mut shop.scratch, waker);
             if entered == Entered::Taken {
                 self.held = Vec::new();
             }
@@ -348,7 +355,7 @@ impl Connection {
         if requests.is_empty() {
             return Entered::Taken;
         }
-        let entered = self.net.core.enter(self.id, requests, &mut shop.scratch, context.waker());
+        let entered = self.net.core.enter(self.id, requests, &mut shop.scratch, waker);
         if entered == Entered::Full {
             self.held.append(requests);
         }
@@ -384,13 +391,18 @@ impl Connection {
         if self.outbox.len() == before {
             return Round::Idle;
         }
+        self.settle_written(now, shop, context.waker());
+        // Below the mark again: what stayed in the mailbox goes on.
+        if self.events.is_empty() { Round::Idle } else { Round::Again }
+    }
+
+    /// Tells the session how much has left, and the core what that settles.
+    fn settle_written(&mut self, now: Now, shop: &mut Workshop, waker: &Waker) {
         let written = self.outbox.put_total() - self.outbox.len() as u64;
         if let Phase::Open(session) | Phase::Finishing(session, _) = &mut self.phase {
             session.written(now, written, &mut shop.requests);
         }
-        self.enter_from_shop(shop, context);
-        // Below the mark again: what stayed in the mailbox goes on.
-        if self.events.is_empty() { Round::Idle } else { Round::Again }
+        self.enter_from_shop(shop, waker);
     }
 
     fn heed(&mut self, closing: Closing, now: Now) {
@@ -415,9 +427,9 @@ impl Connection {
         let Phase::Finishing(_, until) = self.phase else { return Round::Again };
         if self.net.core.stage() >= Stage::Closing {
             // The journal came to rest before this stage: confirmations that were waited for are in the mailbox.
-            self.handle_events(now, shop);
+            self.handle_events(now, shop, HIGH_WATER_BYTES);
         }
-        self.enter_from_shop(shop, context);
+        self.enter_from_shop(shop, context.waker());
         if self.write(now, shop, context) == Round::Over || now.mono >= until {
             return Round::Over;
         }
@@ -480,7 +492,7 @@ impl Connection {
     }
 
     /// Asks to be woken and gives buffers back. `false`: there is something to do already.
-    fn rest(&mut self, shop: &mut Workshop, context: &Context<'_>, stage: Stage) -> bool {
+    fn rest(&mut self, shop: &mut Workshop, waker: &Waker, stage: Stage) -> bool {
         let mut deadline = self.login_by.min(self.written_by).min(self.owed_by).min(self.gone_by);
         if self.paused && self.gone_by == NEVER {
             deadline = deadline.min(after(self.net.core.clock().mono(), LOOK_EVERY));
@@ -488,12 +500,12 @@ impl Connection {
         match &self.phase {
             Phase::Open(session) => deadline = session.next_tick().map_or(deadline, |at| at.min(deadline)),
             Phase::Finishing(_, until) | Phase::Lingering { until, .. } => deadline = deadline.min(*until),
-            Phase::Detecting => {}
+            Phase::Detecting | Phase::Over => {}
         }
         self.mailbox.set_deadline(deadline);
         let deaf = self.outbox.len() >= HIGH_WATER_BYTES || !self.held.is_empty();
         // The stage is looked at after the waker is there: whoever changes it wakes who waits.
-        if !self.mailbox.wait(context.waker(), deaf) || self.net.core.stage() != stage {
+        if !self.mailbox.wait(waker, deaf) || self.net.core.stage() != stage {
             return false;
         }
         shop.reclaim_input(&mut self.input);
@@ -517,38 +529,6 @@ enum Read {
     Nothing,
     End,
     Failed,
-}
-
-impl Future for Connection {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let connection = &mut *self;
-        with_workshop(|shop| {
-            debug_assert!(shop.requests.is_empty(), "every round steps what it asked");
-            // Were it not so, another session's requests would be stepped as this one's.
-            shop.requests.clear();
-            for _ in 0..ROUNDS_PER_WAKE_MAX {
-                let stage = connection.net.core.stage();
-                match connection.round(shop, context) {
-                    Round::Again => {}
-                    Round::Yield => break,
-                    Round::Idle => {
-                        if connection.rest(shop, context, stage) {
-                            return Poll::Pending;
-                        }
-                    }
-                    Round::Over => {
-                        connection.leave_core(shop);
-                        return Poll::Ready(());
-                    }
-                }
-            }
-            // Others have their turn first.
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-    }
 }
 
 impl Drop for Connection {

@@ -3,7 +3,7 @@
 //! Out of file descriptors: says so, waits a moment and goes on; the connections wait in the kernel's backlog. Too many
 //! connections: the new one is closed at once and its peer named in the log.
 
-use super::connection::Connection;
+use super::connection::{Connection, Task};
 use super::detect::Protocol;
 use super::{Net, websocket};
 use crate::config::Config;
@@ -138,8 +138,8 @@ fn admit(net: &Arc<Net>, stream: TcpStream, peer: SocketAddr, speaks: Speaks, th
     let net = Arc::clone(net);
     let serve = move |stream: TcpStream| async move {
         match speaks {
-            Speaks::Stomp => Connection::new(net, place, stream, peer, Some(Protocol::Stomp)).await,
-            Speaks::Any => Connection::new(net, place, stream, peer, None).await,
+            Speaks::Stomp => Task::new(Connection::new(net, place, stream, peer, Some(Protocol::Stomp))).await,
+            Speaks::Any => Task::new(Connection::new(net, place, stream, peer, None)).await,
             Speaks::WebSocket => websocket::serve(net, place, stream, peer).await,
         }
     };
