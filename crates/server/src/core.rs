@@ -32,7 +32,7 @@ use std::time::Duration;
 /// gave, so that this bounds memory at a few hundred MiB in the worst case and is never seen in ordinary ones.
 const INBOX_REQUESTS_MAX: usize = 16_384;
 /// Connections that the journal's thread serves itself after a batch, if no other batch waits. More are quicker woken.
-const SERVED_BY_JOURNAL_MAX: usize = 2;
+pub(crate) const SERVED_BY_JOURNAL_MAX: usize = 2;
 /// Empty event queues that are kept for reuse.
 const SPARES_MAX: usize = 256;
 
@@ -111,7 +111,9 @@ pub(crate) enum Stage {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     wakers: Vec<Waker>,
-    /// Connections that this thread serves itself, and how many more it would take on.
+    /// Whether this thread is none of those that wait on sockets, so that each waking costs a system call.
+    outside: bool,
+    /// Connections that this thread serves itself, and how many it would.
     sleepers: Vec<Sleeper>,
     sleepers_max: usize,
     /// Empty queues for the core's spares.
@@ -126,18 +128,25 @@ struct Bells {
 }
 
 impl Scratch {
+    /// For a thread of the store.
+    pub(crate) fn outside() -> Self {
+        Self { outside: true, ..Self::default() }
+    }
+
     /// Notes a connection that waited for events: to be served by this thread, or to be woken.
     fn has_events(&mut self, waker: Waker, mailbox: &Arc<Mailbox>) {
-        if self.sleepers.len() < self.sleepers_max {
-            self.sleepers.push(Sleeper::new(waker, mailbox));
+        if !self.outside {
+            self.wakers.push(waker);
             return;
         }
-        self.wakers.push(waker);
-        if self.sleepers_max > 0 {
-            // Too many for one thread: their own serve them.
-            self.sleepers_max = 0;
-            self.wakers.extend(self.sleepers.drain(..).map(Sleeper::into_waker));
+        let sleeper = Sleeper::new(waker, mailbox);
+        if self.sleepers.len() < self.sleepers_max {
+            self.sleepers.push(sleeper);
+            return;
         }
+        // Too many for one thread: their own serve them all.
+        self.sleepers_max = 0;
+        self.wakers.extend(self.sleepers.drain(..).chain([sleeper]).filter_map(Sleeper::leave));
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) enum JournalEnd {
 
 /// Performs batches until the server closes and nothing is left.
 pub(crate) fn run(core: &Core, disk: &mut dyn Disk) -> JournalEnd {
-    let mut scratch = Scratch::default();
+    let mut scratch = Scratch::outside();
     let mut done = None;
     let fail_points = FailPoints::from_environment();
     loop {
@@ -64,7 +64,7 @@ fn perform(batch: &mut Batch, disk: &mut dyn Disk) -> Result<(), String> {
 
 /// Reads messages back until the server closes. How many may be asked for at a time is the broker's limit.
 pub(crate) fn read_back(core: &Core, disk: &dyn Disk, dialects: Dialects) {
-    let mut scratch = Scratch::default();
+    let mut scratch = Scratch::outside();
     let mut wanted: Vec<Fetch> = Vec::new();
     let mut read: Vec<(Fetch, FetchResult)> = Vec::new();
     loop {

@@ -1,5 +1,6 @@
 //! Where the core puts a session's events and its connection takes them.
 
+use crate::bell::Bell;
 use ferrymq_model::{Event, MonoTime};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -35,6 +36,8 @@ pub(crate) struct Mailbox {
     deadline: AtomicU64,
     /// The connection, where others than its task may serve it.
     served_by: OnceLock<Weak<dyn Serve>>,
+    /// Of the connection's thread.
+    bell: Option<Arc<Bell>>,
 }
 
 #[derive(Debug, Default)]
@@ -47,8 +50,14 @@ struct Inner {
 }
 
 impl Mailbox {
+    /// On the thread of its connection.
     pub(crate) fn new() -> Self {
-        Self { inner: Mutex::new(Inner::default()), deadline: AtomicU64::new(NEVER.0), served_by: OnceLock::new() }
+        Self {
+            inner: Mutex::new(Inner::default()),
+            deadline: AtomicU64::new(NEVER.0),
+            served_by: OnceLock::new(),
+            bell: Bell::here(),
+        }
     }
 
     /// Tells who may be asked to serve the connection instead of its task. Told once, before the first event.
@@ -118,8 +127,12 @@ impl Sleeper {
         Self { waker, mailbox: Arc::clone(mailbox) }
     }
 
-    pub(crate) fn into_waker(self) -> Waker {
-        self.waker
+    /// Leaves the waker to the connection's thread, where there are several to be woken. Says whom to wake for that.
+    pub(crate) fn leave(self) -> Option<Waker> {
+        match &self.mailbox.bell {
+            Some(bell) => bell.leave(self.waker),
+            None => Some(self.waker),
+        }
     }
 
     /// Serves the connection on this thread, or wakes its task.

@@ -2,6 +2,7 @@
 //!
 //! The first one accepts, ticks and serves the control socket besides its share of the connections.
 
+use crate::bell::Bell;
 use crate::control::Control;
 use crate::core::Scratch;
 use crate::net::Net;
@@ -83,6 +84,7 @@ async fn io_thread(
 ) {
     let mut accepting = JoinSet::new();
     let mut ticking = JoinSet::new();
+    ticking.spawn(Bell::hang().answer());
     if let Some((listening, control)) = first {
         listening.accept(&net, &threads, &mut accepting);
         if let Some(control) = control {

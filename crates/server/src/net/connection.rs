@@ -18,7 +18,6 @@ mod task;
 
 use super::detect::{self, Detected};
 use super::pool::{Workshop, with_workshop};
-pub(crate) use task::Task;
 use super::{Net, Place};
 use crate::core::{Entered, Stage};
 use crate::mailbox::{Mailbox, NEVER};
@@ -31,6 +30,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+pub(crate) use task::Task;
 use tokio::io::{AsyncReadExt, AsyncWrite, Interest};
 use tokio::net::TcpStream;
 

@@ -78,3 +78,29 @@ fn a_producer_that_leaves_while_it_is_held_back_frees_what_it_holds() {
     next.subscribe("/queue/full", "auto");
     next.expect_message(&body);
 }
+
+#[test]
+fn a_producer_that_does_not_read_its_confirmations_holds_up_nobody_and_gets_them_all_in_order() {
+    // Each confirmation repeats a receipt of 8 KB: together more than the sockets' buffers take.
+    const SENT: usize = 600;
+    let directory = Directory::new();
+    let server = Server::start(config(&directory)).unwrap();
+    let mut deaf = Client::connect(&server);
+    let mut other = Client::connect(&server);
+    let padding = "r".repeat(8_000);
+    for number in 0..SENT {
+        let receipt = format!("{number}-{padding}");
+        deaf.write(|out| {
+            peer::send(out, Version::V1_2, "/queue/deaf")
+                .header("persistent", "true")
+                .header("receipt", &receipt)
+                .text("x");
+        });
+        other.send_confirmed("/queue/other", "x", true);
+    }
+    for number in 0..SENT {
+        let receipt = deaf.frame();
+        assert_eq!(receipt.command, Command::Receipt);
+        assert_eq!(receipt.header("receipt-id").as_deref(), Some(format!("{number}-{padding}").as_str()));
+    }
+}

@@ -3,7 +3,7 @@
 //! ```text
 //!   I/O thread:      wake-up ──► lock ─► rounds: events, read, step, write ─► rest ─► unlock
 //!   journal's thread: durable ─► try lock ─► events ─► write what the socket takes ─► rest ─► unlock
-//!                                    └─ somebody has it, or it is not at rest, or something is left: wake the task
+//!                                    └─ the task has it, or it is not at rest, or something is left: wake the task
 //! ```
 //!
 //! Invariants worth naming:
@@ -11,14 +11,16 @@
 //!   number of bytes. It reads nothing.
 //! - It serves only a connection at rest, whose outbox is empty: bytes leave in the order in which they were encoded.
 //! - Whatever it does not finish, it leaves to the task, and wakes it.
+//! - The task does not wait for it either: it comes back when it is woken.
 
 use super::{Connection, Phase, ROUNDS_PER_WAKE_MAX, Round};
 use crate::core::Stage;
 use crate::mailbox::{NEVER, Serve};
 use crate::net::pool::{Workshop, with_workshop};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -30,13 +32,17 @@ const SERVED_BYTES_MAX: usize = 16 * 1024;
 pub(crate) struct Task(Arc<Shared>);
 
 #[derive(Debug)]
-struct Shared(Mutex<Connection>);
+struct Shared {
+    connection: Mutex<Connection>,
+    /// Whether the task was woken while another thread served the connection.
+    missed: AtomicBool,
+}
 
 impl Task {
     /// The task that runs this connection to its end.
     pub(crate) fn new(connection: Connection) -> Self {
         let mailbox = Arc::clone(&connection.mailbox);
-        let shared = Arc::new(Shared(Mutex::new(connection)));
+        let shared = Arc::new(Shared { connection: Mutex::new(connection), missed: AtomicBool::new(false) });
         let weak: Weak<Shared> = Arc::downgrade(&shared);
         mailbox.served_by(weak);
         Self(shared)
@@ -47,18 +53,32 @@ impl Future for Task {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let connection = &mut *self.0.0.lock();
+        let shared = &*self.0;
+        let Some(mut connection) = shared.enter() else { return Poll::Pending };
         with_workshop(|shop| connection.run(shop, context))
+    }
+}
+
+impl Shared {
+    /// The connection, for its task. `None`: another thread has it and wakes the task when it leaves.
+    fn enter(&self) -> Option<MutexGuard<'_, Connection>> {
+        self.connection.try_lock().or_else(|| {
+            self.missed.store(true, Ordering::SeqCst);
+            // Pairs with the fence in `serve`: either who serves sees the mark, or the lock is seen free.
+            fence(Ordering::SeqCst);
+            self.connection.try_lock()
+        })
     }
 }
 
 impl Serve for Shared {
     fn serve(&self, waker: Waker) {
-        let served = match self.0.try_lock() {
+        let served = match self.connection.try_lock() {
             Some(mut connection) => with_workshop(|shop| connection.serve(shop, &waker)),
             None => false,
         };
-        if !served {
+        fence(Ordering::SeqCst);
+        if self.missed.swap(false, Ordering::SeqCst) || !served {
             waker.wake();
         }
     }
