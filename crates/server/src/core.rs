@@ -4,6 +4,9 @@
 //!   connection ──enter──► lock free? ── yes ─► step own requests and the inbox's ─► events to mailboxes ─► unlock ─► wake
 //!                             └─ no ─► leave them in the bounded inbox, go on ──────────────▲ look at the inbox again
 //!   journal's thread, reader's thread, the tick ──► wait for the lock, then the same
+//!
+//!   waking: from an I/O thread each task; from another thread one task for all (`bell.rs`), or, from the journal's
+//!   with nothing else to do, none: it serves the few connections itself (`net/connection/task.rs`)
 //! ```
 //!
 //! Invariants worth naming:
@@ -31,7 +34,8 @@ use std::time::Duration;
 /// Requests that may wait in the inbox before it takes no further batch. A batch holds what four reads of a socket
 /// gave, so that this bounds memory at a few hundred MiB in the worst case and is never seen in ordinary ones.
 const INBOX_REQUESTS_MAX: usize = 16_384;
-/// Connections that the journal's thread serves itself after a batch, if no other batch waits. More are quicker woken.
+/// Connections that the journal's thread serves itself after a batch, if no other batch waits. More are woken: their
+/// threads serve them while this one writes what comes next.
 pub(crate) const SERVED_BY_JOURNAL_MAX: usize = 2;
 /// Empty event queues that are kept for reuse.
 const SPARES_MAX: usize = 256;

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Whatever is asked while a sync runs is the next batch; there is no timer. The thread enters the core itself
-//! instead of waking somebody: one hand-over less for every lone message.
+//! instead of waking somebody, and where that confirms a message or two and no other batch waits, it sends the
+//! confirmations: two hand-overs less for every lone message. It never waits for a peer.
 //!
 //! Invariants worth naming:
 //! - One batch at a time, in the order in which they were taken.

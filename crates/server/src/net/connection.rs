@@ -9,7 +9,8 @@
 //! Invariants worth naming:
 //! - Nothing is read while the broker asked to pause, while requests wait for room in the core, or while the outbox is
 //!   above its high-water mark; above it events stay in the mailbox, where credit bounds them.
-//! - The outbox is written once per wake-up, after everything that the wake-up put into it.
+//! - The outbox is written once per wake-up, after everything that the wake-up put into it. Who wakes up is the task or,
+//!   for a connection at rest, the journal's thread: see `task.rs`.
 //! - An idle connection owns no buffer, and no timer: the core's tick wakes it at its deadline.
 //! - A peer that only stopped sending is answered to the end, within a bound.
 //! - The core hears of the end exactly once, whatever ends the connection.
