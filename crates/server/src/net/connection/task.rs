@@ -12,6 +12,7 @@
 //! - It serves only a connection at rest, whose outbox is empty: bytes leave in the order in which they were encoded.
 //! - Whatever it does not finish, it leaves to the task, and wakes it.
 //! - The task does not wait for it either: it comes back when it is woken.
+//! - A panic costs the connection, on whichever thread it happens.
 
 use super::{Connection, Phase, ROUNDS_PER_WAKE_MAX, Round};
 use crate::core::Stage;
@@ -19,6 +20,7 @@ use crate::mailbox::{NEVER, Serve};
 use crate::net::pool::{Workshop, with_workshop};
 use parking_lot::{Mutex, MutexGuard};
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Weak};
@@ -74,9 +76,17 @@ impl Shared {
 impl Serve for Shared {
     fn serve(&self, waker: Waker) {
         let served = match self.connection.try_lock() {
-            Some(mut connection) => with_workshop(|shop| connection.serve(shop, &waker)),
+            Some(mut connection) => {
+                let serving = AssertUnwindSafe(|| with_workshop(|shop| connection.serve(shop, &waker)));
+                catch_unwind(serving).unwrap_or_else(|_| {
+                    tracing::error!(peer = %connection.peer, "a connection panicked: this is a bug of the broker");
+                    connection.phase = Phase::Over;
+                    false
+                })
+            }
             None => false,
         };
+        // Pairs with the one in `enter`.
         fence(Ordering::SeqCst);
         if self.missed.swap(false, Ordering::SeqCst) || !served {
             waker.wake();
@@ -113,6 +123,8 @@ impl Connection {
 
     /// Takes and writes what the mailbox holds, on another thread than the task's. `false`: the task is to go on.
     fn serve(&mut self, shop: &mut Workshop, waker: &Waker) -> bool {
+        // Left over by a panic: they were another session's.
+        shop.requests.clear();
         let stage = self.net.core.stage();
         if stage != Stage::Running || !self.is_at_rest() {
             return false;
@@ -150,3 +162,6 @@ impl Connection {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;
