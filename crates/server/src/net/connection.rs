@@ -213,13 +213,17 @@ impl Connection {
         }
         self.handle_events(now, shop, HIGH_WATER_BYTES);
         let mut reads = 0;
+        let mut waits_for_input = false;
         while matches!(self.phase, Phase::Open(_)) && reads < READS_PER_WAKE_MAX && self.may_read() {
             match self.read(shop, context) {
                 Read::Bytes => {
                     reads += 1;
                     self.receive(now, shop);
                 }
-                Read::Nothing => break,
+                Read::Nothing => {
+                    waits_for_input = true;
+                    break;
+                }
                 Read::End => self.end_input(now, shop),
                 Read::Failed => {
                     // What came before the end still counts.
@@ -236,6 +240,8 @@ impl Connection {
         match self.write(now, shop, context) {
             Round::Idle if matches!(self.phase, Phase::Finishing(..)) => Round::Again,
             Round::Idle if reads == READS_PER_WAKE_MAX => Round::Yield,
+            // What kept it from reading is gone: nobody would wake it for what came meanwhile.
+            Round::Idle if !waits_for_input && self.may_read() => Round::Again,
             round => round,
         }
     }

@@ -10,7 +10,7 @@ use ferrymq_model::{Closing, Event, MonoTime, Now, Outbox, Request, Session, Tok
 use ferrymq_node::{Settings, recover};
 use ferrymq_storage::disk::memory::MemoryDisk;
 use ferrymq_storage::journal::JournalOptions;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::atomic::AtomicUsize;
 use std::task::Wake;
 use tokio::net::TcpListener;
@@ -19,11 +19,19 @@ use tokio::runtime::{Builder, Runtime};
 /// Bytes that the session below writes for a confirmation: a few hundred fill the buffers of both sockets.
 const ANSWER_BYTES: usize = 15_000;
 
-/// Answers each confirmation with its token, and a resumption with a panic.
-struct Answering;
+/// A token whose answer is longer than what a connection encodes before it writes.
+const LONG: u64 = u64::MAX;
+
+/// Answers each confirmation with its token, and a resumption with a panic; counts the bytes it receives.
+#[derive(Default)]
+struct Answering {
+    received: Arc<AtomicUsize>,
+}
 
 impl Session for Answering {
-    fn receive(&mut self, _: Now, _: &mut BytesMut, _: &mut Vec<Request>, _: &mut Outbox) -> Closing {
+    fn receive(&mut self, _: Now, input: &mut BytesMut, _: &mut Vec<Request>, _: &mut Outbox) -> Closing {
+        self.received.fetch_add(input.len(), Ordering::Relaxed);
+        input.clear();
         Closing::No
     }
     fn handle(&mut self, _: Now, event: Event, _: &mut Vec<Request>, out: &mut Outbox) -> Closing {
@@ -43,7 +51,7 @@ impl Session for Answering {
 }
 
 fn answer(token: u64) -> Vec<u8> {
-    let mut answer = vec![0; ANSWER_BYTES];
+    let mut answer = vec![0; if token == LONG { super::super::HIGH_WATER_BYTES } else { ANSWER_BYTES }];
     answer[..8].copy_from_slice(&token.to_be_bytes());
     answer
 }
@@ -65,6 +73,7 @@ struct Rig {
     mailbox: Arc<Mailbox>,
     peer: std::net::TcpStream,
     woken: Arc<Woken>,
+    received: Arc<AtomicUsize>,
 }
 
 impl Rig {
@@ -83,10 +92,19 @@ impl Rig {
             (stream, address, peer)
         });
         let mut connection = Connection::new(Arc::clone(&net), net.place().unwrap(), stream, address, None);
-        connection.phase = Phase::Open(Box::new(Answering));
+        let session = Answering::default();
+        let received = Arc::clone(&session.received);
+        connection.phase = Phase::Open(Box::new(session));
         let mailbox = Arc::clone(&connection.mailbox);
-        let mut rig =
-            Self { runtime, net, task: Task::new(connection), mailbox, peer, woken: Arc::new(Woken::default()) };
+        let mut rig = Self {
+            runtime,
+            net,
+            task: Task::new(connection),
+            mailbox,
+            peer,
+            woken: Arc::new(Woken::default()),
+            received,
+        };
         assert!(rig.poll().is_pending());
         rig
     }
@@ -178,4 +196,17 @@ fn a_panic_while_another_thread_serves_costs_the_connection_alone() {
     assert_eq!(net.connections(), 1);
     drop(rig);
     assert_eq!(net.connections(), 0);
+}
+
+#[test]
+fn what_came_while_too_much_waited_to_be_written_is_read_once_that_has_left() {
+    let mut rig = Rig::new();
+    rig.peer.write_all(b"x").unwrap();
+    while rig.woken() == 0 {
+        rig.runtime.block_on(tokio::task::yield_now());
+    }
+    // The sockets take all of it at once, so that no writing is waited for afterwards.
+    rig.mailbox.put(Event::Confirmed { token: Token(LONG) }, || None, &mut Vec::new());
+    assert!(rig.poll().is_pending());
+    assert_eq!(rig.received.load(Ordering::Relaxed), 1);
 }
