@@ -1,6 +1,7 @@
 //! The one owner of the broker's state.
 
 use crate::advisory::Advisories;
+use crate::audience::Member;
 use crate::confirm::Waiting;
 use crate::producer::NewProducer;
 use crate::queue::Queue;
@@ -110,6 +111,8 @@ pub struct Broker {
     pub(crate) history_memory: usize,
     /// The consumers of the queue that is being dispatched: kept for its allocation.
     pub(crate) order: Vec<usize>,
+    /// Whose selectors want the message that is being looked at: kept for its allocation.
+    pub(crate) chosen: Vec<Member>,
     pub(crate) transactions_bytes: usize,
     /// Numbers the held settlements of all transactions.
     pub(crate) holds: u64,
@@ -171,6 +174,7 @@ impl Broker {
             live_memory: 0,
             history_memory: 0,
             order: Vec::new(),
+            chosen: Vec::new(),
             transactions_bytes: 0,
             holds: 0,
             branches: Branches::default(),

@@ -4,9 +4,10 @@
 //! selectors or groups is *choosy*: each consumer remembers how far it has looked, and a message that comes in while
 //! nobody has anything left to look at is shown to each of them once.
 
+use crate::audience::{Member, in_turn};
 use crate::broker::{Broker, Step};
 use crate::queue::BANDS;
-use crate::queue::{Consumer, EntryState, Item, Queue};
+use crate::queue::{EntryState, Item, Queue};
 use crate::slab::Slab;
 use crate::subscription::Subscription;
 use ferrymq_model::selector::Effort;
@@ -172,45 +173,53 @@ impl Queue {
     }
 
     /// Who gets a new message, in a choosy queue. Among equals, that with the fewest groups.
-    fn choose_for(&self, item: &Item, subscriptions: &Slab<Subscription>) -> Choice {
+    fn choose_for(&self, item: &Item, subscriptions: &Slab<Subscription>, chosen: &mut Vec<Member>) -> Choice {
         let Some(message) = item.message.as_ref() else { return Choice::Later };
+        let Some(turn) = self.consumers.get(self.turn) else { return Choice::Nobody };
         let group = item.group();
         let owner = group.and_then(|group| self.groups.owner(group));
-        let rank = |place: usize| {
-            let consumer: &Consumer = &self.consumers[place];
-            (Reverse(consumer.priority), if group.is_some() { consumer.groups } else { 0 })
-        };
-        let mut effort = Effort::default();
-        let mut best: Option<usize> = None;
-        for place in (self.turn..self.consumers.len()).chain(0..self.turn) {
-            let consumer = &self.consumers[place];
-            let subscription = &subscriptions[consumer.subscription];
-            if self.is_barred(consumer) || !subscription.has_credit() {
+        self.audience.select(message, item.redeliveries, &mut Effort::default(), chosen);
+        let mut best: Option<(usize, _)> = None;
+        for member in in_turn(self.audience.open(), chosen, turn.standing) {
+            let subscription = &subscriptions[member.id];
+            let barred = self.is_barred(member.id) || owner.is_some_and(|owner| owner != member.id);
+            if barred || !subscription.has_credit() {
                 continue;
             }
+            let place = self.place_of(member);
+            let consumer = &self.consumers[place];
             if self.ready > 0 && consumer.idle_at != self.version {
                 return Choice::Later;
             }
-            let barred = owner.is_some_and(|owner| owner != consumer.subscription);
-            if barred || best.is_some_and(|best| rank(best) <= rank(place)) {
+            let rank = (Reverse(consumer.priority), if group.is_some() { consumer.groups } else { 0 });
+            if best.is_some_and(|(_, best)| best <= rank) || !subscription.accepts_sender(message) {
                 continue;
             }
-            if subscription.wants(message, item.redeliveries, &mut effort) {
-                best = Some(place);
-                if self.uniform && group.is_none() {
-                    break;
-                }
+            best = Some((place, rank));
+            if self.uniform && group.is_none() {
+                break;
             }
         }
-        best.map_or(Choice::Nobody, Choice::Consumer)
+        best.map_or(Choice::Nobody, |(place, _)| Choice::Consumer(place))
+    }
+
+    /// Where a member of its audience is among its consumers.
+    fn place_of(&self, member: Member) -> usize {
+        let place = self.consumers.binary_search_by_key(&member.standing, |consumer| consumer.standing);
+        place.expect("the audience of a queue are its consumers")
     }
 
     /// Who gets a message that just came in, without looking at what waits.
     #[inline]
-    pub(crate) fn choose_at_once(&self, item: &Item, subscriptions: &Slab<Subscription>) -> Choice {
+    pub(crate) fn choose_at_once(
+        &self,
+        item: &Item,
+        subscriptions: &Slab<Subscription>,
+        chosen: &mut Vec<Member>,
+    ) -> Choice {
         if self.is_choosy() {
             return match self.ready == 0 || self.quiet_at == self.version {
-                true => self.choose_for(item, subscriptions),
+                true => self.choose_for(item, subscriptions, chosen),
                 false => Choice::Later,
             };
         }
@@ -226,7 +235,7 @@ impl Queue {
         order.clear();
         for place in (self.turn..self.consumers.len()).chain(0..self.turn) {
             let consumer = &self.consumers[place];
-            let idle = consumer.idle_at == self.version || self.is_barred(consumer);
+            let idle = consumer.idle_at == self.version || self.is_barred(consumer.subscription);
             if !idle && subscriptions[consumer.subscription].has_credit() {
                 order.push(place);
             }
@@ -238,8 +247,8 @@ impl Queue {
         strict
     }
 
-    fn is_barred(&self, consumer: &Consumer) -> bool {
-        self.exclusive.is_some_and(|only| only != consumer.subscription)
+    fn is_barred(&self, subscription: u32) -> bool {
+        self.exclusive.is_some_and(|only| only != subscription)
     }
 
     /// Passes the turn on from a consumer, and tells which subscription it is.

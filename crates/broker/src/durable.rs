@@ -3,6 +3,7 @@
 use crate::broker::{Broker, Place, Step, refusal};
 use crate::queue::{Durable, Queue, Role};
 use crate::subscription::Source;
+use crate::topic::ANY_PRIORITY;
 use ferrymq_model::selector::Selector;
 use ferrymq_model::{Destination, Refusal, RefusalKind, SessionId, Subscribe, Token};
 use std::sync::Arc;
@@ -100,7 +101,8 @@ impl Broker {
                 && !attached.contains(&topic)
             {
                 attached.push(topic);
-                self.topics[topic].durables.push(queue);
+                let selector = self.queues[queue].durable().and_then(|durable| durable.selector.as_ref());
+                self.topics[topic].durables.join(queue, ANY_PRIORITY, selector);
             }
         }
         if let Role::Durable(durable) = &mut self.queues[queue].role {
@@ -127,8 +129,8 @@ impl Broker {
             None => self.durables.remove(&key),
             Some(_) => self.shared.remove(&key),
         };
-        for topic in durable.attached.clone() {
-            self.topics[topic].durables.retain(|fed| *fed != queue);
+        for &topic in &durable.attached {
+            self.topics[topic].durables.part(queue, durable.selector.as_ref());
         }
         let topics = durable.topics.clone();
         self.watch(&topics, false);

@@ -27,6 +27,11 @@ impl Broker {
         self.check_waits();
         for (index, topic) in self.topics.iter() {
             live += topic.memory;
+            let (subscribers, durables) = (topic.subscribers.ids(), topic.durables.ids());
+            let hears = |id: &u32| self.subscriptions[*id].topics.contains(&index);
+            let is_fed = |id: &u32| self.queues[*id].durable().is_some_and(|durable| durable.attached.contains(&index));
+            assert_eq!(subscribers.filter(hears).count(), topic.subscribers.len(), "subscribers of topic {index}");
+            assert_eq!(durables.filter(is_fed).count(), topic.durables.len(), "durables of topic {index}");
             let mut bytes = 0;
             for (_, subscription) in self.subscriptions.iter() {
                 let pending = subscription.pending.iter().filter(|pending| pending.topic == index);
@@ -149,6 +154,7 @@ impl Broker {
             assert_eq!(consumer.groups as usize, groups, "groups of a consumer of queue {index}");
         }
         let consumers = queue.consumers.iter().map(|consumer| consumer.subscription);
+        assert_eq!(queue.audience.everybody(), consumers.clone().collect::<Vec<_>>(), "audience of queue {index}");
         let eager = consumers.filter(|&consumer| self.subscriptions[consumer].has_credit()).count();
         assert_eq!(queue.eager, eager, "consumers of queue {index} with credit");
         if !queue.is_choosy() && eager > 0 && queue.exclusive.is_none() {

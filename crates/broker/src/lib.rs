@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod advisory;
+mod audience;
 mod broker;
 mod browse;
 mod choose;

@@ -7,6 +7,7 @@ use crate::queue::{BANDS, Consumer};
 use crate::router::check_address;
 use crate::slab::Key;
 use crate::subscription::{Source, Status, Subscription};
+use crate::topic::ANY_PRIORITY;
 use ferrymq_model::limits::{SELECTOR_BYTES_MAX, SUBSCRIPTIONS_PER_SESSION_MAX};
 use ferrymq_model::request::SubscribeMode;
 use ferrymq_model::selector::Selector;
@@ -200,8 +201,9 @@ impl Broker {
             match place {
                 Place::Queue(queue) if !self.subscriptions[index].queues.contains(&queue) => self.join(index, queue),
                 Place::Topic(topic) if !self.subscriptions[index].topics.contains(&topic) => {
-                    self.subscriptions[index].topics.push(topic);
-                    self.topics[topic].subscribers.push(index);
+                    let subscription = &mut self.subscriptions[index];
+                    subscription.topics.push(topic);
+                    self.topics[topic].subscribers.join(index, ANY_PRIORITY, subscription.selector.as_ref());
                 }
                 Place::Queue(_) | Place::Topic(_) => {}
             }
@@ -217,9 +219,11 @@ impl Broker {
         let subscription = &mut self.subscriptions[index];
         subscription.queues.push(queue);
         let known = &mut self.queues[queue];
+        let standing = known.audience.join(index, subscription.priority, subscription.selector.as_ref());
         let consumer = Consumer {
             subscription: index,
             priority: subscription.priority,
+            standing,
             examined: [0; BANDS],
             idle_at: 0,
             groups: 0,
@@ -307,8 +311,9 @@ impl Broker {
         for &queue in &queues {
             self.part(index, queue);
         }
+        let selector = self.subscriptions[index].selector.as_ref();
         for topic in topics {
-            self.topics[topic].subscribers.retain(|subscriber| *subscriber != index);
+            self.topics[topic].subscribers.part(index, selector);
         }
         self.patterns.retain(|pattern| *pattern != index);
         let subscription = &self.subscriptions[index];
@@ -370,6 +375,7 @@ impl Broker {
         let selective = subscription.is_selective();
         let known = &mut self.queues[queue];
         known.consumers.retain(|consumer| consumer.subscription != index);
+        known.audience.part(index, subscription.selector.as_ref());
         known.selective -= usize::from(selective);
         known.turn = 0;
         known.uniform = known.consumers.iter().all(|other| other.priority == known.consumers[0].priority);

@@ -156,8 +156,14 @@ impl Subscription {
     /// Whether it wants a message.
     #[inline]
     pub(crate) fn wants(&self, message: &Message, redeliveries: u32, effort: &mut Effort) -> bool {
-        self.not_from.as_ref().is_none_or(|connection| !is_from(message, connection))
+        self.accepts_sender(message)
             && self.selector.as_ref().is_none_or(|selector| selector.matches_within(message, redeliveries, effort))
+    }
+
+    /// Whether it wants what the sender of a message sends: all that `wants` asks beside the selector.
+    #[inline]
+    pub(crate) fn accepts_sender(&self, message: &Message) -> bool {
+        self.not_from.as_ref().is_none_or(|connection| !is_from(message, connection))
     }
 
     /// As `wants`, taking what it costs from what one step may examine: one for a message whose selector is soon done.

@@ -74,7 +74,7 @@ impl Broker {
         self.routes_version += 1;
         let listening = match place {
             Place::Queue(queue) => self.queues[queue].consumers.iter().map(|c| c.subscription).collect(),
-            Place::Topic(topic) => self.topics[topic].subscribers.clone(),
+            Place::Topic(topic) => self.topics[topic].subscribers.everybody(),
         };
         for index in listening {
             let subscription = &self.subscriptions[index];

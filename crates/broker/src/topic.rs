@@ -1,14 +1,17 @@
 //! Topics: each message to every subscription, and to the backlog of every durable one.
 
 use crate::advisory::Kind;
+use crate::audience::Audience;
 use crate::broker::{Broker, Place, Step};
 use crate::history::History;
 use crate::queue::{Counters, Item, Role};
 use crate::subscription::{Pending, Source};
-use ferrymq_model::selector::Effort;
 use ferrymq_model::{Destination, Message, SessionId};
 use ferrymq_storage::Lsn;
 use std::sync::Arc;
+
+/// Priorities of consumers mean nothing on topics: everybody gets everything.
+pub(crate) const ANY_PRIORITY: i16 = 0;
 
 /// A topic.
 #[derive(Debug)]
@@ -18,9 +21,9 @@ pub(crate) struct Topic {
     /// The session that made it, for a temporary one.
     pub(crate) owner: Option<SessionId>,
     /// Subscriptions that are not durable, those with a pattern included.
-    pub(crate) subscribers: Vec<u32>,
+    pub(crate) subscribers: Audience,
     /// Durable subscriptions, as queues.
-    pub(crate) durables: Vec<u32>,
+    pub(crate) durables: Audience,
     /// Bytes on their way to subscribers, counted for each.
     pub(crate) memory: usize,
     /// Past messages, where they are kept.
@@ -35,8 +38,8 @@ impl Topic {
         Self {
             destination,
             owner,
-            subscribers: Vec::new(),
-            durables: Vec::new(),
+            subscribers: Audience::default(),
+            durables: Audience::default(),
             memory: 0,
             history: None,
             counters: Counters::default(),
@@ -47,14 +50,9 @@ impl Topic {
 impl Broker {
     /// Names the durable subscriptions of a topic that want a message.
     pub(crate) fn durables_wanting(&self, topic: u32, from: SessionId, message: &Message, mut found: impl FnMut(u32)) {
-        let mut effort = Effort::default();
-        for &queue in &self.topics[topic].durables {
+        for queue in self.topics[topic].durables.listeners(message, &mut Vec::new()).iter().map(|member| member.id) {
             let backlog = &self.queues[queue];
             let durable = backlog.durable().expect("topics feed durable subscriptions alone");
-            let selector = durable.selector.as_ref();
-            if selector.is_some_and(|selector| !selector.matches_within(message, 0, &mut effort)) {
-                continue;
-            }
             if durable.no_local {
                 let sender = self.session(from).and_then(|state| state.connection.client_id.as_deref());
                 if sender == Some(&*durable.client_id) {
@@ -70,18 +68,17 @@ impl Broker {
         let message = item.message.as_ref().expect("a message that is sent is here");
         let held = item.held && lsn > self.flushed;
         let expired = item.is_expired(step.now.wall);
-        let subscribers = std::mem::take(&mut self.topics[topic].subscribers);
         let mut own: Option<Arc<Message>> = None;
-        let mut effort = Effort::default();
-        self.note_published(topic, &subscribers, item, expired);
+        self.note_published(topic, item, expired);
+        let listeners = self.topics[topic].subscribers.lend(message, &mut self.chosen);
         let is_dispatch_watched = self.is_watched(Kind::MessageDispatched);
         let (room_max, crowded) = (self.settings.subscription_memory_limit_bytes, self.live_memory_max());
         let key = self.topics.key(topic);
         let size = item.size as usize;
-        for &index in &subscribers {
+        for index in listeners.iter().map(|member| member.id) {
             let subscription = &mut self.subscriptions[index];
             let local = subscription.not_from.is_some() && subscription.session == from;
-            if local || expired || !subscription.wants(message, 0, &mut effort) {
+            if local || expired || !subscription.accepts_sender(message) {
                 continue;
             }
             let roomy = self.live_memory < crowded && subscription.has_room(size, room_max);
@@ -131,20 +128,20 @@ impl Broker {
             self.remember(topic, from, item, lsn);
         }
         let topic = &mut self.topics[topic];
-        topic.subscribers = subscribers;
+        topic.subscribers.take_back(listeners, &mut self.chosen);
         topic.counters.enqueued += 1;
         self.enqueued += 1;
     }
 
     /// Tells what there is to tell of a message that comes to a topic.
     #[inline]
-    fn note_published(&mut self, topic: u32, subscribers: &[u32], item: &Item, expired: bool) {
+    fn note_published(&mut self, topic: u32, item: &Item, expired: bool) {
         if expired {
             self.note_live(Kind::Expired, topic, item, None);
         }
         self.note_live(Kind::MessageDelivered, topic, item, None);
-        if subscribers.is_empty()
-            && self.is_watched(Kind::NoConsumer)
+        if self.is_watched(Kind::NoConsumer)
+            && self.topics[topic].subscribers.is_empty()
             && self.topics[topic].durables.is_empty()
             && let Some(message) = &item.message
         {
@@ -201,7 +198,7 @@ impl Broker {
             let subscription = &mut self.subscriptions[index];
             if subscription.durable.is_none() && subscription.address.leaves.iter().any(|l| l.covers(&destination)) {
                 subscription.topics.push(topic);
-                self.topics[topic].subscribers.push(index);
+                self.topics[topic].subscribers.join(index, ANY_PRIORITY, subscription.selector.as_ref());
             }
         }
         for &queue in &self.durable_patterns {
@@ -209,7 +206,7 @@ impl Broker {
                 && durable.topics.iter().any(|pattern| pattern.covers(&destination))
             {
                 durable.attached.push(topic);
-                self.topics[topic].durables.push(queue);
+                self.topics[topic].durables.join(queue, ANY_PRIORITY, durable.selector.as_ref());
             }
         }
     }

@@ -46,13 +46,7 @@ impl Broker {
     #[inline]
     pub(crate) fn is_fed(&self, queue: u32, message: &Message) -> bool {
         let known = &self.queues[queue];
-        if !known.fed_by_selectors || message.header.destination.kind.is_queue() {
-            return true;
-        }
-        known.consumers.iter().any(|consumer| {
-            let selector = self.subscriptions[consumer.subscription].selector.as_ref();
-            selector.is_none_or(|selector| selector.matches(message, 0))
-        })
+        !known.fed_by_selectors || message.header.destination.kind.is_queue() || known.audience.is_wanted(message)
     }
 
     /// Whether a queue is one that some virtual topic feeds. It must outlive a restart from its first consumer on: what is

@@ -15,6 +15,8 @@ pub const SELECTOR_STEPS_MAX: u32 = 1_000_000;
 pub const SELECTOR_STEPS_SHARED_MAX: u64 = 10_000_000;
 /// Steps that an evaluation has in any case: more than any selector needs that is not made to be slow.
 pub const SELECTOR_STEPS_LEAST: u32 = 4000;
+/// Values of one property by which a selector is found: one that lists more is evaluated for every message.
+pub const SELECTOR_DEMANDED_VALUES_MAX: usize = 64;
 /// Producers a session may name at a time: sessions of protocols without producers keep a cache this large.
 pub const PRODUCERS_PER_SESSION_MAX: usize = 1024;
 /// Subscriptions of one session.

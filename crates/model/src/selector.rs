@@ -8,19 +8,25 @@
 //!   source ──lexer──► tokens ──parser──► tree ──evaluate(message)──► true, false or unknown
 //! ```
 //!
+//! Where many selectors are shown the same messages, a [`SelectorIndex`] evaluates those alone that may be true.
+//!
 //! Where the specification leaves a choice:
 //! - Unlike types: the comparison is false, `<>` too. A missing property: it is unknown. Only what is true is wanted.
 //! - Whole numbers are 64 bits wide. What overflows, and what is divided by a whole zero, is unknown, as if it were missing.
 //! - A whole number beside an approximate one is compared as an approximate one, as Java does.
 //! - `%` is the remainder, and comparisons do not chain: `(a = b) = TRUE` needs its parentheses.
 
+mod demand;
 mod evaluate;
+mod index;
 mod lexer;
 mod like;
 mod node;
 mod parser;
 #[cfg(test)]
 mod tests;
+
+pub use index::SelectorIndex;
 
 use crate::limits::{SELECTOR_STEPS_LEAST, SELECTOR_STEPS_MAX, SELECTOR_STEPS_SHARED_MAX};
 use crate::message::Message;

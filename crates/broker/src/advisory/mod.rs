@@ -7,8 +7,10 @@
 mod note;
 mod replay;
 
+use crate::audience::Audience;
 use crate::broker::{Broker, Place, Step};
 use crate::queue::{Item, Role, band_of};
+use crate::topic::ANY_PRIORITY;
 use ferrymq_model::advisory::{ADVISORY, ADVISORY_TYPE};
 use ferrymq_model::{
     Advisory, Annotations, DeliveryMode, Destination, DestinationKind, Header, Message, MessageId, Now, SessionId,
@@ -292,8 +294,8 @@ impl Broker {
                 self.topics[topic].counters.discarded += 1;
             }
             if is_carried {
-                self.topics[topic].subscribers.clear();
-                self.topics[topic].durables.clear();
+                self.topics[topic].subscribers = Audience::default();
+                self.topics[topic].durables = Audience::default();
             }
         }
     }
@@ -303,8 +305,14 @@ impl Broker {
         if let Some(Place::Topic(topic)) = self.places.get(name) {
             return (*topic, false);
         }
-        let subscribers = self.wild_subscribers(name).collect();
-        let durables = self.wild_durables(name).collect();
+        let (mut subscribers, mut durables) = (Audience::default(), Audience::default());
+        for index in self.wild_subscribers(name) {
+            subscribers.join(index, ANY_PRIORITY, self.subscriptions[index].selector.as_ref());
+        }
+        for queue in self.wild_durables(name) {
+            let selector = self.queues[queue].durable().and_then(|durable| durable.selector.as_ref());
+            durables.join(queue, ANY_PRIORITY, selector);
+        }
         let carrier = self.advisory_carrier();
         self.topics[carrier].subscribers = subscribers;
         self.topics[carrier].durables = durables;

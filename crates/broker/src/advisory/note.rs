@@ -131,7 +131,7 @@ impl Broker {
             Place::Queue(queue) => self.queues[queue].consumers.len(),
             Place::Topic(topic) => {
                 let topic = &self.topics[topic];
-                let durable = topic.durables.iter().filter(|&&queue| !self.queues[queue].consumers.is_empty());
+                let durable = topic.durables.ids().filter(|&queue| !self.queues[queue].consumers.is_empty());
                 topic.subscribers.len() + durable.count()
             }
         }

@@ -1,5 +1,6 @@
 //! The queue itself: bands of entries, consumers and counters.
 
+use crate::audience::{Audience, Standing};
 use crate::queue::{Entry, EntryState, Groups, Item};
 use ferrymq_model::selector::Selector;
 use ferrymq_model::{Destination, SessionId};
@@ -72,6 +73,8 @@ pub(crate) struct Consumer {
     pub(crate) subscription: u32,
     /// Higher goes first.
     pub(crate) priority: i16,
+    /// Where it stands among all.
+    pub(crate) standing: Standing,
     /// For each band the sequence up to which nothing is for this consumer. Used where messages are chosen.
     pub(crate) examined: [u64; BANDS],
     /// The queue's version when this consumer last found nothing.
@@ -115,6 +118,8 @@ pub(crate) struct Queue {
     pub(crate) quiet_at: u64,
     /// By priority, then by age.
     pub(crate) consumers: Vec<Consumer>,
+    /// The same, by what they want.
+    pub(crate) audience: Audience,
     /// Whose turn it is.
     pub(crate) turn: usize,
     /// Consumers with credit.
@@ -167,6 +172,7 @@ impl Queue {
             version: 1,
             quiet_at: 0,
             consumers: Vec::new(),
+            audience: Audience::default(),
             turn: 0,
             eager: 0,
             uniform: true,

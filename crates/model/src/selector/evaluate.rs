@@ -22,6 +22,20 @@ pub(super) fn wants(
     truth == Truth::True
 }
 
+/// The value of a header or property, on behalf of selectors that demand something of it.
+pub(super) fn look<'m>(
+    subject: &'m Node,
+    message: &'m Message,
+    redeliveries: u32,
+    effort: &mut Effort,
+) -> Operand<'m> {
+    let allowance = effort.allowance();
+    let evaluation = Evaluation { message, redeliveries, converts_text: false, steps_left: Cell::new(allowance) };
+    let value = evaluation.operand(subject);
+    effort.steps += u64::from(allowance - evaluation.steps_left.get());
+    value
+}
+
 /// Bytes that the search for a property passes in a step.
 const BYTES_PER_STEP: usize = 64;
 
@@ -72,7 +86,7 @@ pub(super) enum Number {
 
 impl Number {
     #[expect(clippy::cast_precision_loss, reason = "a whole number beside an approximate one is approximate")]
-    fn approximate(self) -> f64 {
+    pub(super) fn approximate(self) -> f64 {
         match self {
             Self::Integer(value) => value as f64,
             Self::Double(value) => value,
