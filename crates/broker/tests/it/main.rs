@@ -23,6 +23,7 @@ mod queues;
 mod random;
 mod redelivered;
 mod schedule;
+mod selected;
 mod selectors;
 mod shared;
 mod space;
