@@ -4,7 +4,7 @@
 //! message costs those who may want it and not all who listen. Where nobody has a selector there is no index.
 
 use ferrymq_model::Message;
-use ferrymq_model::selector::{Effort, Selector, SelectorIndex};
+use ferrymq_model::selector::{Effort, Mark, Selector, SelectorIndex, Subject};
 use std::cmp::Reverse;
 
 /// Where a member stands: the higher priority first, then who came earlier.
@@ -45,8 +45,8 @@ struct Selective {
 }
 
 impl Audience {
-    /// Somebody comes; tells where it stands.
-    pub(crate) fn join(&mut self, id: u32, priority: i16, selector: Option<&Selector>) -> Standing {
+    /// Somebody comes; tells where it stands, and the number of its selector.
+    pub(crate) fn join(&mut self, id: u32, priority: i16, selector: Option<&Selector>) -> (Standing, Option<u32>) {
         self.arrivals += 1;
         let standing = Standing { priority: Reverse(priority), arrival: self.arrivals };
         let member = Member { standing, id };
@@ -54,18 +54,24 @@ impl Audience {
             None => {
                 let place = self.open.partition_point(|other| *other < member);
                 self.open.insert(place, member);
+                (standing, None)
             }
             Some(selector) => {
                 let selective = self.selective.get_or_insert_default();
-                let number = selective.index.insert(selector) as usize;
-                if number == selective.members.len() {
+                let number = selective.index.insert(selector);
+                if number as usize == selective.members.len() {
                     selective.members.push(Vec::new());
                 }
-                selective.members[number].push(member);
+                selective.members[number as usize].push(member);
                 selective.count += 1;
+                (standing, Some(number))
             }
         }
-        standing
+    }
+
+    /// What the selector of a number demands, if one can look for it.
+    pub(crate) fn demanded(&self, number: u32) -> Option<(&Subject, &[Mark])> {
+        self.selective.as_ref()?.index.demanded(number)
     }
 
     /// Somebody leaves, with the selector that it came with. Does nothing if it is not there.

@@ -6,8 +6,7 @@
 
 use crate::audience::{Member, in_turn};
 use crate::broker::{Broker, Step};
-use crate::queue::BANDS;
-use crate::queue::{EntryState, Item, Queue};
+use crate::queue::{Item, Queue};
 use crate::slab::Slab;
 use crate::subscription::Subscription;
 use ferrymq_model::selector::Effort;
@@ -82,59 +81,6 @@ impl Broker {
             queue.quiet_at = queue.version;
         }
         gave
-    }
-
-    /// The next message for one consumer, remembering which are not for it.
-    fn next_for(&mut self, index: u32, place: usize, budget: &mut usize, step: &mut Step<'_>) -> Found {
-        let flushed = self.flushed;
-        let page = self.is_paging(index);
-        let mut coming = None;
-        let mut blocked = false;
-        'bands: for band in (0..BANDS).rev() {
-            let queue = &mut self.queues[index];
-            let consumer = &mut queue.consumers[place];
-            let subscription = &self.subscriptions[consumer.subscription];
-            let entries = &mut queue.bands[band];
-            let start = entries.partition_point(|e| e.item.sequence <= consumer.examined[band]);
-            for (position, entry) in entries.iter_mut().enumerate().skip(start) {
-                if !entry.is_live() {
-                    continue;
-                }
-                let item = &mut entry.item;
-                if item.is_held(flushed) {
-                    blocked = true;
-                    continue 'bands;
-                }
-                let Some(message) = item.message.as_ref().filter(|_| entry.state == EntryState::Ready) else {
-                    coming = Some((band, position));
-                    break 'bands;
-                };
-                if item.is_expired(step.now.wall) {
-                    return Found::Expired(band, position);
-                }
-                if *budget == 0 {
-                    return Found::Unfinished;
-                }
-                let owned = item.group().and_then(|group| queue.groups.owner(group));
-                let free = owned.is_none_or(|owner| owner == consumer.subscription);
-                if !free {
-                    *budget -= 1;
-                } else if subscription.wants_within(message, item.redeliveries, budget) {
-                    return Found::At(band, position);
-                }
-                consumer.examined[band] = item.sequence;
-                if page && item.stored.is_some() && item.lsn <= flushed {
-                    queue.memory -= item.resident();
-                    self.memory -= item.resident();
-                    item.message = None;
-                }
-            }
-        }
-        if let Some((band, position)) = coming {
-            self.fetch_from(index, band, position, step);
-            return Found::Coming;
-        }
-        if blocked { Found::Coming } else { Found::Nothing }
     }
 }
 
@@ -264,6 +210,7 @@ impl Queue {
             return;
         }
         self.quiet_at = self.version;
+        self.looked[band] = self.looked[band].max(sequence);
         let exclusive = self.exclusive;
         for consumer in &mut self.consumers {
             let barred = exclusive.is_some_and(|only| only != consumer.subscription);

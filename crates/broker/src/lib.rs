@@ -32,6 +32,7 @@ mod durable;
 mod history;
 mod inspect;
 mod invariants;
+mod look;
 mod policy;
 mod producer;
 mod pull;

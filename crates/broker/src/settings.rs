@@ -99,6 +99,8 @@ pub struct Settings {
     pub expirations_per_tick_max: usize,
     /// Messages that one dispatch examines for consumers with selectors before it goes on at the next tick.
     pub examined_per_dispatch_max: usize,
+    /// Messages that were examined before from which on who would examine them again files them by what it demands.
+    pub filed_from: usize,
     /// Scheduled and delayed delivery.
     pub schedule: ScheduleSettings,
 }
@@ -143,6 +145,7 @@ impl Default for Settings {
             destinations_max: 100_000,
             expirations_per_tick_max: 1000,
             examined_per_dispatch_max: 50_000,
+            filed_from: 64,
             schedule: ScheduleSettings::default(),
         }
     }

@@ -219,11 +219,12 @@ impl Broker {
         let subscription = &mut self.subscriptions[index];
         subscription.queues.push(queue);
         let known = &mut self.queues[queue];
-        let standing = known.audience.join(index, subscription.priority, subscription.selector.as_ref());
+        let (standing, selector) = known.audience.join(index, subscription.priority, subscription.selector.as_ref());
         let consumer = Consumer {
             subscription: index,
             priority: subscription.priority,
             standing,
+            selector,
             examined: [0; BANDS],
             idle_at: 0,
             groups: 0,

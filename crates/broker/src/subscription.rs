@@ -170,8 +170,7 @@ impl Subscription {
     pub(crate) fn wants_within(&self, message: &Message, redeliveries: u32, budget: &mut usize) -> bool {
         let mut effort = Effort::default();
         let wanted = self.wants(message, redeliveries, &mut effort);
-        let cost = 1 + usize::try_from(effort.steps() / STEPS_PER_EXAMINED).unwrap_or(usize::MAX);
-        *budget = budget.saturating_sub(cost);
+        *budget = budget.saturating_sub(cost_of(effort));
         wanted
     }
 
@@ -271,6 +270,11 @@ impl Subscription {
         let gone = Item { message: None, leaf: None, ..unsettled.item };
         (unsettled.source, std::mem::replace(&mut unsettled.item, gone))
     }
+}
+
+/// What an evaluation costs, in examined messages: one where it is soon done.
+pub(crate) fn cost_of(effort: Effort) -> usize {
+    1 + usize::try_from(effort.steps() / STEPS_PER_EXAMINED).unwrap_or(usize::MAX)
 }
 
 /// Whether a message was sent through a connection: its producer's name begins with the connection's.

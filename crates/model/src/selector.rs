@@ -26,6 +26,7 @@ mod parser;
 #[cfg(test)]
 mod tests;
 
+pub use demand::{Mark, Subject};
 pub use index::SelectorIndex;
 
 use crate::limits::{SELECTOR_STEPS_LEAST, SELECTOR_STEPS_MAX, SELECTOR_STEPS_SHARED_MAX};

@@ -46,6 +46,8 @@ pub enum Bug {
     ExceedsPrefetch,
     /// Selectors are ignored.
     IgnoresSelector,
+    /// Selectors leave out some messages that they want.
+    NarrowsSelector,
     /// Messages live for ever.
     IgnoresExpiry,
     /// Dead letters do not say why.
@@ -101,7 +103,7 @@ pub enum Bug {
 }
 
 /// Every bug.
-pub const BUGS: [Bug; 41] = [
+pub const BUGS: [Bug; 42] = [
     Bug::ConfirmsBeforeFlush,
     Bug::SkipsSync,
     Bug::PartialUnit,
@@ -117,6 +119,7 @@ pub const BUGS: [Bug; 41] = [
     Bug::ResurrectsSettled,
     Bug::ExceedsPrefetch,
     Bug::IgnoresSelector,
+    Bug::NarrowsSelector,
     Bug::IgnoresExpiry,
     Bug::LosesDeadLetterCause,
     Bug::DropsDeadLetters,
@@ -228,6 +231,9 @@ impl Planted {
             }
             (Some(Bug::ExceedsPrefetch), Request::Subscribe(subscribe)) => subscribe.prefetch += 5,
             (Some(Bug::IgnoresSelector), Request::Subscribe(subscribe)) => subscribe.selector = None,
+            (Some(Bug::NarrowsSelector), Request::Subscribe(subscribe)) => {
+                subscribe.selector = subscribe.selector.take().map(|source| format!("({source}) AND n <> 4").into());
+            }
             (Some(Bug::IgnoresExpiry), Request::Send { message, .. }) => {
                 let mut changed = Message::clone(message);
                 changed.header.expiration = None;

@@ -12,11 +12,22 @@ const FETCHES_PER_QUEUE_MAX: usize = 64;
 const FETCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 impl Broker {
+    /// Asks for paged-out messages of a band: those of these positions.
+    pub(crate) fn fetch_these(&mut self, index: u32, band: usize, positions: &[usize], step: &mut Step<'_>) {
+        for &position in positions {
+            self.fetch_some(index, band, (position, 1), step);
+        }
+    }
+
     /// Asks for the paged-out messages of a band from a position on.
     pub(crate) fn fetch_from(&mut self, index: u32, band: usize, position: usize, step: &mut Step<'_>) {
+        self.fetch_some(index, band, (position, FETCHES_PER_QUEUE_MAX), step);
+    }
+
+    fn fetch_some(&mut self, index: u32, band: usize, (position, count): (usize, usize), step: &mut Step<'_>) {
         let queue = &mut self.queues[index];
         let mut bytes = 0;
-        for entry in queue.bands[band].iter_mut().skip(position).take(FETCHES_PER_QUEUE_MAX) {
+        for entry in queue.bands[band].iter_mut().skip(position).take(count) {
             if queue.fetching >= FETCHES_PER_QUEUE_MAX || bytes > FETCH_BYTES_MAX {
                 return;
             }

@@ -1,7 +1,7 @@
 //! The queue itself: bands of entries, consumers and counters.
 
 use crate::audience::{Audience, Standing};
-use crate::queue::{Entry, EntryState, Groups, Item};
+use crate::queue::{Entry, EntryState, Filing, Groups, Item};
 use ferrymq_model::selector::Selector;
 use ferrymq_model::{Destination, SessionId};
 use ferrymq_storage::{Lsn, StoreId};
@@ -75,6 +75,8 @@ pub(crate) struct Consumer {
     pub(crate) priority: i16,
     /// Where it stands among all.
     pub(crate) standing: Standing,
+    /// The number of its selector in the audience.
+    pub(crate) selector: Option<u32>,
     /// For each band the sequence up to which nothing is for this consumer. Used where messages are chosen.
     pub(crate) examined: [u64; BANDS],
     /// The queue's version when this consumer last found nothing.
@@ -120,6 +122,10 @@ pub(crate) struct Queue {
     pub(crate) consumers: Vec<Consumer>,
     /// The same, by what they want.
     pub(crate) audience: Audience,
+    /// For each band the sequence up to which some consumer looked.
+    pub(crate) looked: [u64; BANDS],
+    /// What waits, by what consumers demand; none before the queue is looked through again.
+    pub(crate) filing: Option<Box<Filing>>,
     /// Whose turn it is.
     pub(crate) turn: usize,
     /// Consumers with credit.
@@ -173,6 +179,8 @@ impl Queue {
             quiet_at: 0,
             consumers: Vec::new(),
             audience: Audience::default(),
+            looked: [0; BANDS],
+            filing: None,
             turn: 0,
             eager: 0,
             uniform: true,
@@ -216,10 +224,13 @@ impl Queue {
         self.grouped |= item.group().is_some();
         let entry = Entry { item, state: EntryState::Ready };
         // What comes back was looked at before, also where nothing else waits any more.
-        if sequence + 1 < self.next_sequence {
+        if sequence <= self.looked[band] {
             for consumer in &mut self.consumers {
                 consumer.examined[band] = consumer.examined[band].min(sequence - 1);
             }
+        }
+        if let Some(filing) = &mut self.filing {
+            filing.came_back(&entry.item);
         }
         let entries = &mut self.bands[band];
         self.ready += 1;
@@ -252,6 +263,9 @@ impl Queue {
     pub(crate) fn take(&mut self, band: usize, position: usize) -> Item {
         let entries = &mut self.bands[band];
         self.ready -= 1;
+        if self.ready == 0 {
+            self.filing = None;
+        }
         let entry = &mut entries[position];
         debug_assert!(entry.is_live());
         if entry.state == EntryState::Fetching {

@@ -2,10 +2,12 @@
 
 mod entry;
 mod fetch;
+mod filed;
 mod group;
 mod keep;
 mod page;
 
 pub(crate) use entry::{Entry, EntryState, Item};
+pub(crate) use filed::Filing;
 pub(crate) use group::Groups;
 pub(crate) use keep::{BANDS, Consumer, Counters, Durable, Queue, Role, band_of};

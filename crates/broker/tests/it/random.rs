@@ -46,6 +46,18 @@ const PLACES: [&str; 12] = [
     "a,topic://t.2",
 ];
 
+const SELECTORS: [&str; 9] = [
+    "color = 'red'",
+    "color <> 'red'",
+    "color = 'blue' AND JMSPriority > 3",
+    "color IN ('blue', 'green') OR color = 'red' AND JMSRedelivered = TRUE",
+    "JMSRedelivered = TRUE",
+    "JMSXDeliveryCount IN (1, 2) AND color = 'red'",
+    "JMSPriority = 4",
+    "JMSXGroupID = 'g'",
+    "((",
+];
+
 fn settlement(random: &mut Random) -> Settlement {
     match random.below(10) {
         8 | 9 => Settlement::Written,
@@ -87,7 +99,7 @@ fn wishes(random: &mut Random) -> ferrymq_model::Subscribe {
         _ => Settles::Unreturned,
     };
     wishes.gives_up = if random.chance(50) { GivesUp::Broker } else { GivesUp::Consumer };
-    wishes.selector = random.chance(30).then(|| random.pick(&["color = 'red'", "color <> 'red'", "(("]).into());
+    wishes.selector = random.chance(30).then(|| random.pick(&SELECTORS).into());
     wishes.mode = match random.below(6) {
         0 => SubscribeMode::Browse,
         1 => SubscribeMode::Durable(random.pick(&["d", "e"]).into()),
@@ -175,6 +187,7 @@ fn run(seed: u64) {
         destinations_max: 12,
         expirations_per_tick_max: 3,
         examined_per_dispatch_max: 5,
+        filed_from: 1,
         ..Settings::default()
     });
     for step in 0..600 {

@@ -191,7 +191,7 @@ impl Turns {
 
 fn run_queue(seed: u64) -> (usize, usize) {
     let mut random = Random(seed);
-    let mut t = Bench::with(Settings { prioritized: true, ..Settings::default() });
+    let mut t = Bench::with(Settings { filed_from: 1, ..Settings::default() });
     (0..3).for_each(|slot| t.connect(slot));
     let mut turns = Turns { consumers: Vec::new(), turn: 0, waiting: Vec::new() };
     let (mut given, mut waited) = (0, 0);

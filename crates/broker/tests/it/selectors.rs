@@ -137,3 +137,86 @@ fn an_easy_selector_finds_its_message_among_slow_ones() {
     t.send(0, "topic://t", &format!("color=red,text={text}|x"));
     assert_eq!(t.events(), "0 s100 #1 x");
 }
+
+/// A queue of messages of 50 kinds, each in turn.
+fn kinds(t: &mut Bench, messages: usize) {
+    t.connect(0);
+    for number in 0..messages {
+        t.send_durably(0, "q", &format!("kind={}|{number}", number % 50), None);
+        t.flush();
+    }
+    t.events();
+}
+
+#[test]
+fn consumers_that_come_and_go_do_not_look_through_the_queue_each() {
+    let mut t = Bench::new();
+    kinds(&mut t, 1000);
+    let before = properties_asked();
+    for kind in 0..40 {
+        t.subscribe_as(0, kind, "q", |s| {
+            s.selector = Some(format!("kind = '{kind}'").into());
+            s.prefetch = 2;
+        });
+        assert_eq!(t.events(), format!("0 s{kind} #1 {kind}\n0 s{kind} #2 {}", kind + 50));
+        t.settle(0, kind, 1, Settlement::Consumed);
+        assert_eq!(t.events(), format!("0 s{kind} #3 {}", kind + 100));
+        t.unsubscribe(0, kind);
+    }
+    let asked = properties_asked() - before;
+    assert!(asked < 1500, "{asked} properties of 1000 messages");
+}
+
+#[test]
+fn what_comes_back_does_not_make_all_look_through_the_queue_again() {
+    let mut t = Bench::new();
+    kinds(&mut t, 1000);
+    for kind in 50..70 {
+        t.subscribe_as(0, kind, "q", |s| s.selector = Some(format!("kind = '{kind}'").into()));
+    }
+    t.send(0, "q", "kind=50|x");
+    assert_eq!(t.events(), "0 s50 #1 x");
+    let before = properties_asked();
+    for delivery in 1..6 {
+        t.settle(0, 50, delivery, Settlement::Undelivered);
+        assert_eq!(t.events(), format!("0 s50 #{} x again {delivery}", delivery + 1));
+    }
+    t.unsubscribe(0, 50);
+    let asked = properties_asked() - before;
+    assert!(asked < 100, "{asked} properties of what is for nobody");
+}
+
+#[test]
+fn of_messages_that_are_paged_out_those_alone_are_read_that_a_consumer_demands() {
+    let settings = Settings { destination_memory_limit_bytes: 4_000, ..Settings::default() };
+    let mut t = Bench::with(settings);
+    kinds(&mut t, 1000);
+    t.subscribe_as(0, 60, "q", |s| s.selector = Some("kind = '60'".into()));
+    t.subscribe_as(0, 61, "q", |s| s.selector = Some("kind = '61'".into()));
+    assert_eq!(t.events(), "");
+    let read = t.fetched;
+    for kind in 0..50 {
+        t.subscribe_as(0, kind, "q", |s| s.selector = Some(format!("kind = '{kind}'").into()));
+        let events = t.events();
+        let first = format!("0 s{kind} #1 {kind}\n");
+        assert!(events.starts_with(&first) && events.lines().count() == 20, "of kind {kind}: {events}");
+    }
+    assert_eq!(t.counts("q"), "1000/1000/1000/0");
+    let read = t.fetched - read;
+    assert!(read <= 1000, "{read} reads of 1000 messages");
+}
+
+/// The newest message of its queue came back, and who had passed it over before it was redelivered did not look again.
+#[test]
+fn what_only_a_redelivery_makes_wanted_is_found() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.subscribe_as(0, 1, "q", |s| s.selector = Some("JMSRedelivered = TRUE".into()));
+    t.subscribe_as(0, 2, "q", |s| s.prefetch = 0);
+    t.send(0, "q", "a");
+    let two = ferrymq_model::SubscriptionId(2);
+    t.ask(0, ferrymq_model::Request::Pull { subscription: two, messages: 1, confirm: None });
+    assert_eq!(t.events(), "0 s2 #1 a");
+    t.settle(0, 2, 1, Settlement::Undelivered);
+    assert_eq!(t.events(), "0 s1 #1 a again 1");
+}

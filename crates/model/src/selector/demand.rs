@@ -4,9 +4,10 @@
 //! look at `kind`, see [`crate::selector::SelectorIndex`].
 
 use crate::limits::SELECTOR_DEMANDED_VALUES_MAX;
-use crate::selector::Operand;
-use crate::selector::evaluate::{Number, number_of_text};
+use crate::message::Message;
+use crate::selector::evaluate::{self, Number, number_of_text};
 use crate::selector::node::{ComparisonOperator, Node};
+use crate::selector::{Effort, Operand};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What every message has that a selector wants.
@@ -18,10 +19,20 @@ pub(super) struct Demand<'n> {
     pub(super) values: Vec<&'n Operand<'static>>,
 }
 
+/// A header or a property of which selectors demand something, and how they compare text.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    node: Node,
+    converts_text: bool,
+}
+
 /// What stands for a value: values that a selector takes for equal have the same mark. The reverse need not hold, so that
 /// marks have one size.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Mark {
+pub struct Mark(Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Kind {
     /// A truth value.
     Truth(bool),
     /// A number, as the bits of the approximate one: where numbers are equal, so are these.
@@ -30,12 +41,35 @@ pub(super) enum Mark {
     Text(u64),
 }
 
+impl Subject {
+    pub(super) fn new(node: Node, converts_text: bool) -> Self {
+        Self { node, converts_text }
+    }
+
+    /// Whether it is this header or property, compared like this.
+    pub(super) fn is(&self, node: &Node, converts_text: bool) -> bool {
+        self.converts_text == converts_text && is_same(&self.node, node)
+    }
+
+    /// The mark of what a message has there; `None`: nothing that equals anything. `redeliveries`: how often it was
+    /// delivered before.
+    pub fn mark(&self, message: &Message, redeliveries: u32, effort: &mut Effort) -> Option<Mark> {
+        Mark::of(&evaluate::look(&self.node, message, redeliveries, effort), self.converts_text)
+    }
+}
+
+impl PartialEq for Subject {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(&other.node, other.converts_text)
+    }
+}
+
 impl Mark {
     /// The mark of a value; `None`: it equals nothing.
     pub(super) fn of(value: &Operand<'_>, converts_text: bool) -> Option<Self> {
         match value {
             Operand::Null => None,
-            Operand::Bool(value) => Some(Self::Truth(*value)),
+            Operand::Bool(value) => Some(Self(Kind::Truth(*value))),
             Operand::Integer(value) => Self::of_number(Number::Integer(*value)),
             Operand::Double(value) => Self::of_number(Number::Double(*value)),
             Operand::Text(text) if converts_text => Self::of_converted(text),
@@ -47,13 +81,13 @@ impl Mark {
         let value = number.approximate();
         // There are two zeros, and they are equal.
         let value = if value == 0.0 { 0.0 } else { value };
-        (!value.is_nan()).then(|| Self::Number(value.to_bits()))
+        (!value.is_nan()).then(|| Self(Kind::Number(value.to_bits())))
     }
 
     fn of_text(text: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
-        Self::Text(hasher.finish())
+        Self(Kind::Text(hasher.finish()))
     }
 
     /// Of a text that may equal a number or a truth value: all that look like one share its mark.
@@ -62,8 +96,8 @@ impl Mark {
             return Self::of_number(number);
         }
         Some(match text {
-            _ if text.eq_ignore_ascii_case("true") => Self::Truth(true),
-            _ if text.eq_ignore_ascii_case("false") => Self::Truth(false),
+            _ if text.eq_ignore_ascii_case("true") => Self(Kind::Truth(true)),
+            _ if text.eq_ignore_ascii_case("false") => Self(Kind::Truth(false)),
             _ => Self::of_text(text),
         })
     }
@@ -133,7 +167,7 @@ fn collect_shared<'n>(parts: &'n [Node], found: &mut Vec<Demand<'n>>) {
 }
 
 /// Whether two subjects are the same header or property.
-pub(super) fn is_same(one: &Node, other: &Node) -> bool {
+fn is_same(one: &Node, other: &Node) -> bool {
     match (one, other) {
         (Node::Property(one), Node::Property(other)) => one == other,
         (Node::Header(one), Node::Header(other)) => one == other,

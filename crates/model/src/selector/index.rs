@@ -12,13 +12,13 @@
 //! evaluated, once.
 
 use crate::message::Message;
-use crate::selector::demand::{Demand, Mark, demands, is_same};
+use crate::selector::demand::{Demand, Mark, Subject, demands};
 use crate::selector::node::Node;
-use crate::selector::{Effort, Selector, evaluate};
+use crate::selector::{Effort, Selector};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Selectors on one subject are evaluated one by one while they are not more: a look at the subject costs as much.
+/// Selectors on one shelf are evaluated one by one while they are not more: a look at the subject costs as much.
 const EVALUATED_EACH_MAX: usize = 2;
 
 /// The selectors of one place.
@@ -30,9 +30,9 @@ pub struct SelectorIndex {
     free: Vec<u32>,
     /// Numbers by what was written and whether text converts.
     by_source: BTreeMap<(Arc<str>, bool), u32>,
-    subjects: Vec<Subject>,
-    /// Subjects that there have been.
-    subjects_made: u64,
+    shelves: Vec<Shelf>,
+    /// Shelves that there have been.
+    shelves_made: u64,
     /// Those that demand nothing.
     undemanding: Vec<u32>,
 }
@@ -43,18 +43,16 @@ struct Kept {
     selector: Selector,
     /// How often it was put in and not taken out.
     uses: u32,
-    /// Under which subject, and its marks there.
+    /// On which shelf, and its marks there.
     filed: Option<(u64, Vec<Mark>)>,
 }
 
-/// A header or property that selectors demand something of.
+/// Selectors that demand something of one subject.
 #[derive(Debug)]
-struct Subject {
-    /// Names the subject in `Kept`.
+struct Shelf {
+    /// Names the shelf in `Kept`.
     number: u64,
-    node: Node,
-    /// How it compares text.
-    converts_text: bool,
+    subject: Subject,
     /// All that are filed here.
     selectors: Vec<u32>,
     by_value: BTreeMap<Mark, Vec<u32>>,
@@ -97,23 +95,23 @@ impl SelectorIndex {
             self.kept[number as usize].take().expect("a number in use has a selector");
         self.free.push(number);
         self.by_source.remove(&(selector.source, selector.converts_text));
-        let Some((subject, marks)) = filed else {
+        let Some((shelf, marks)) = filed else {
             self.undemanding.retain(|known| *known != number);
             return;
         };
-        let place = self.subjects.iter().position(|known| known.number == subject);
-        let place = place.expect("a selector's subject is here");
-        let subject = &mut self.subjects[place];
+        let place = self.shelves.iter().position(|known| known.number == shelf);
+        let place = place.expect("a selector's shelf is here");
+        let shelf = &mut self.shelves[place];
         for mark in marks {
-            let filed = subject.by_value.get_mut(&mark).expect("a selector is filed under its marks");
+            let filed = shelf.by_value.get_mut(&mark).expect("a selector is filed under its marks");
             filed.retain(|known| *known != number);
             if filed.is_empty() {
-                subject.by_value.remove(&mark);
+                shelf.by_value.remove(&mark);
             }
         }
-        subject.selectors.retain(|known| *known != number);
-        if subject.selectors.is_empty() {
-            self.subjects.swap_remove(place);
+        shelf.selectors.retain(|known| *known != number);
+        if shelf.selectors.is_empty() {
+            self.shelves.swap_remove(place);
         }
     }
 
@@ -123,12 +121,21 @@ impl SelectorIndex {
         self.by_source.get(&(Arc::clone(&selector.source), selector.converts_text)).copied()
     }
 
+    /// What a selector that is in demands: the subject by which it is found, and the marks of which the subject of every
+    /// message has one that the selector wants.
+    #[must_use]
+    pub fn demanded(&self, number: u32) -> Option<(&Subject, &[Mark])> {
+        let (shelf, marks) = self.kept.get(number as usize)?.as_ref()?.filed.as_ref()?;
+        let shelf = self.shelves.iter().find(|known| known.number == *shelf)?;
+        Some((&shelf.subject, marks))
+    }
+
     /// Names the selectors that want a message, each once, in no order that means anything. `redeliveries`: how often it
     /// was delivered before.
     pub fn wanting(&self, message: &Message, redeliveries: u32, effort: &mut Effort, mut found: impl FnMut(u32)) {
-        for place in 0..=self.subjects.len() {
-            let candidates = match self.subjects.get(place) {
-                Some(subject) => subject.candidates(message, redeliveries, effort),
+        for place in 0..=self.shelves.len() {
+            let candidates = match self.shelves.get(place) {
+                Some(shelf) => shelf.candidates(message, redeliveries, effort),
                 None => &self.undemanding,
             };
             for &number in candidates {
@@ -151,40 +158,40 @@ impl SelectorIndex {
         let ranked = found.into_iter().enumerate().map(|(order, demand)| {
             let place = self.place_of(demand.subject, converts_text);
             let marks = marks_of(&demand, converts_text);
-            let shared = |mark| place.and_then(|place| self.subjects[place].by_value.get(mark)).map_or(0, Vec::len);
+            let shared = |mark| place.and_then(|place| self.shelves[place].by_value.get(mark)).map_or(0, Vec::len);
             let sharing: usize = marks.iter().map(shared).sum();
             ((sharing, marks.len(), place.is_none(), order), place, demand.subject, marks)
         });
         let (_, place, subject, marks) = ranked.min_by_key(|(rank, ..)| *rank)?;
-        let place = place.unwrap_or_else(|| self.add_subject(subject.clone(), converts_text));
-        let subject = &mut self.subjects[place];
-        subject.selectors.push(number);
+        let place = place.unwrap_or_else(|| self.add_shelf(subject.clone(), converts_text));
+        let shelf = &mut self.shelves[place];
+        shelf.selectors.push(number);
         for &mark in &marks {
-            subject.by_value.entry(mark).or_default().push(number);
+            shelf.by_value.entry(mark).or_default().push(number);
         }
-        Some((subject.number, marks))
+        Some((shelf.number, marks))
     }
 
     fn place_of(&self, subject: &Node, converts_text: bool) -> Option<usize> {
-        self.subjects.iter().position(|known| known.converts_text == converts_text && is_same(&known.node, subject))
+        self.shelves.iter().position(|known| known.subject.is(subject, converts_text))
     }
 
-    fn add_subject(&mut self, node: Node, converts_text: bool) -> usize {
-        self.subjects_made += 1;
-        let (number, selectors, by_value) = (self.subjects_made, Vec::new(), BTreeMap::new());
-        self.subjects.push(Subject { number, node, converts_text, selectors, by_value });
-        self.subjects.len() - 1
+    fn add_shelf(&mut self, node: Node, converts_text: bool) -> usize {
+        self.shelves_made += 1;
+        let (number, selectors, by_value) = (self.shelves_made, Vec::new(), BTreeMap::new());
+        self.shelves.push(Shelf { number, subject: Subject::new(node, converts_text), selectors, by_value });
+        self.shelves.len() - 1
     }
 }
 
-impl Subject {
+impl Shelf {
     /// The selectors filed here that may want a message.
     fn candidates(&self, message: &Message, redeliveries: u32, effort: &mut Effort) -> &[u32] {
         if self.selectors.len() <= EVALUATED_EACH_MAX {
             return &self.selectors;
         }
-        let value = evaluate::look(&self.node, message, redeliveries, effort);
-        let filed = Mark::of(&value, self.converts_text).and_then(|mark| self.by_value.get(&mark));
+        let mark = self.subject.mark(message, redeliveries, effort);
+        let filed = mark.and_then(|mark| self.by_value.get(&mark));
         filed.map_or(&[], Vec::as_slice)
     }
 }
