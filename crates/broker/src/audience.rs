@@ -197,11 +197,7 @@ pub(crate) fn in_order<'m>(mut one: &'m [Member], mut other: &'m [Member]) -> im
 }
 
 /// As `in_order`, beginning with the first that stands at `turn` or behind, and ending with those before.
-pub(crate) fn in_turn<'m>(
-    one: &'m [Member],
-    other: &'m [Member],
-    turn: Standing,
-) -> impl Iterator<Item = Member> + 'm {
+pub(crate) fn in_turn<'m>(one: &'m [Member], other: &'m [Member], turn: Standing) -> impl Iterator<Item = Member> + 'm {
     let split = |list: &'m [Member]| list.split_at(list.partition_point(|member| member.standing < turn));
     let ((one_before, one), (other_before, other)) = (split(one), split(other));
     in_order(one, other).chain(in_order(one_before, other_before))

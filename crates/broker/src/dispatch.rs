@@ -39,7 +39,8 @@ impl Broker {
             return;
         }
         let free = !item.is_held(flushed) && !item.is_expired(step.now.wall) && item.message.is_some();
-        let choice = if free { queue.choose_at_once(&item, &self.subscriptions, &mut self.chosen) } else { Choice::Later };
+        let choice =
+            if free { queue.choose_at_once(&item, &self.subscriptions, &mut self.chosen) } else { Choice::Later };
         match choice {
             Choice::Consumer(place) => {
                 let subscription = queue.pass_turn(place);

@@ -14,6 +14,7 @@
 //! - Within a band, entries are in the order of their sequences; a message that comes back takes its old place.
 //! - A confirmation leaves only after every record that its session caused is durable, and in request order.
 //! - Nothing of a transaction is delivered before the unit that commits it is durable.
+//! - An index over selectors leaves out, and never lets in: whoever gets a message, its selector was evaluated to true.
 //! - Nothing here waits, reads a clock, or draws a random number: the same inputs give the same outputs.
 //!
 //! Not here: bytes on the wire and on disk, sockets, and when to flush (`node` and `server`).

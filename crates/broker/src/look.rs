@@ -100,7 +100,8 @@ impl Queue {
         let examined = self.consumers[place].examined[band];
         let by_subject = self.filing.get_or_insert_default().at(filed);
         let through = by_subject.through[band];
-        let files = by_subject.has_room() && (examined == through || self.count_looked_at(band, examined) >= look.filed_from);
+        let files =
+            by_subject.has_room() && (examined == through || self.count_looked_at(band, examined) >= look.filed_from);
         let start = if files { (through, Some(filed)) } else { (examined, None) };
         self.look_on(place, band, start, subscription, look)
     }

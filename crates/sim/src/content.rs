@@ -61,9 +61,10 @@ pub const WISHES: [Wish; 11] = [
     Wish { source: "color IN ('red', 'green')", accepts: |it, _| matches!(it.color, Some("red" | "green")) },
     Wish { source: "n = 3", accepts: |it, _| it.n == 3 },
     Wish { source: "7 = n AND color = 'blue'", accepts: |it, _| it.n == 7 && it.color == Some("blue") },
-    Wish { source: "n = 1 OR n IN (4, 5) AND color <> 'red'", accepts: |it, _| {
-        it.n == 1 || (matches!(it.n, 4 | 5) && it.color.is_some_and(|color| color != "red"))
-    } },
+    Wish {
+        source: "n = 1 OR n IN (4, 5) AND color <> 'red'",
+        accepts: |it, _| it.n == 1 || (matches!(it.n, 4 | 5) && it.color.is_some_and(|color| color != "red")),
+    },
     Wish { source: "JMSPriority >= 5", accepts: |_, priority| priority >= 5 },
     Wish { source: "color <> 'red'", accepts: |it, _| it.color.is_some_and(|color| color != "red") },
 ];

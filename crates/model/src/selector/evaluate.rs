@@ -23,12 +23,7 @@ pub(super) fn wants(
 }
 
 /// The value of a header or property, on behalf of selectors that demand something of it.
-pub(super) fn look<'m>(
-    subject: &'m Node,
-    message: &'m Message,
-    redeliveries: u32,
-    effort: &mut Effort,
-) -> Operand<'m> {
+pub(super) fn look<'m>(subject: &'m Node, message: &'m Message, redeliveries: u32, effort: &mut Effort) -> Operand<'m> {
     let allowance = effort.allowance();
     let evaluation = Evaluation { message, redeliveries, converts_text: false, steps_left: Cell::new(allowance) };
     let value = evaluation.operand(subject);

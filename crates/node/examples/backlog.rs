@@ -1,0 +1,206 @@
+//! Measures how consumers with selectors find their messages in a long queue: properties that were looked up, and
+//! milliseconds. 100 000 messages of 100 kinds wait; of those 1 % match any consumer.
+//!
+//! `cargo run --release -p ferrymq-node --example backlog`
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "a measuring program")]
+
+use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
+use ferrymq_model::selector::Operand;
+use ferrymq_model::{
+    Address, Deliveries, DeliveryId, DeliveryMode, DestinationKind, Dialect, Dialects, Event, Header, MalformedMessage,
+    Message, MessageId, MonoTime, Neutral, Now, ProducerId, Request, Seen, SessionId, Settlement, Subscribe,
+    SubscriptionId, Token, WallTime,
+};
+use ferrymq_node::{Effects, Input, Node, Settings, recover};
+use ferrymq_storage::JournalOptions;
+use ferrymq_storage::disk::memory::MemoryDisk;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+const MESSAGES: u64 = 100_000;
+const KINDS: u64 = 100;
+
+/// Properties that selectors asked for.
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+/// One property, `kind`, a number of 64 bits before the body.
+#[derive(Debug)]
+struct Plain;
+
+impl Dialect for Plain {
+    fn code(&self) -> u16 {
+        900
+    }
+    fn property<'m>(&self, message: &'m Message, _: &str) -> Operand<'m> {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        let kind = message.bytes.first_chunk().expect("every message has a kind");
+        Operand::Integer(i64::from_be_bytes(*kind))
+    }
+    fn to_neutral(&self, _: &Message) -> Result<Neutral, MalformedMessage> {
+        Err(MalformedMessage("never asked here".to_owned()))
+    }
+}
+
+static PLAIN: Plain = Plain;
+const SESSION: SessionId = SessionId { slot: 0, generation: 0 };
+
+struct Bench {
+    node: Node,
+    out: Effects,
+    address: Arc<Address>,
+    now: Now,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let settings = Settings {
+            memory_limit_bytes: 1 << 30,
+            destination_memory_limit_bytes: 1 << 29,
+            ..Settings::default()
+        };
+        let node = recover(&mut MemoryDisk::new(), Dialects(&[]), JournalOptions::default(), settings, Now::default());
+        let node = node.expect("an empty disk gives an empty node");
+        let address = Arc::new(Address::parse("q", DestinationKind::Queue).expect("a valid name"));
+        let mut bench = Self { node, out: Effects::default(), address, now: Now::default() };
+        bench.ask(Request::Connect { client_id: None, user: None, name: None, peer: None, confirm: Token(0) });
+        let (producer, address) = (ProducerId(1), Arc::clone(&bench.address));
+        bench.ask(Request::AddProducer { producer, name: None, skips_duplicates: false, address, confirm: None });
+        for number in 0..MESSAGES {
+            bench.send(number % KINDS);
+        }
+        bench
+    }
+
+    fn ask(&mut self, request: Request) {
+        let requests = &mut vec![request];
+        self.node.step(self.now, Input::Requests { session: SESSION, requests }, &mut self.out);
+    }
+
+    fn send(&mut self, kind: u64) {
+        let message = Message {
+            header: Header {
+                id: MessageId { producer: "ID:bench".into(), sequence: 1 },
+                destination: Arc::clone(&self.address.leaves[0]),
+                mode: DeliveryMode::NonPersistent,
+                priority: 4,
+                timestamp: WallTime(0),
+                expiration: None,
+                annotations: None,
+            },
+            dialect: &PLAIN,
+            bytes: kind.to_be_bytes().to_vec().into(),
+            body_at: 8,
+        };
+        let (producer, message) = (ProducerId(1), Arc::new(message));
+        self.ask(Request::Send { producer, message, transaction: None, confirm: None });
+    }
+
+    fn subscribe(&mut self, kind: u64, prefetch: u32) {
+        self.ask(Request::Subscribe(Box::new(Subscribe {
+            subscription: SubscriptionId(u32::try_from(kind).expect("kinds are few")),
+            name: None,
+            address: Arc::clone(&self.address),
+            selector: Some(format!("kind = {kind}").into()),
+            selector_converts_text: false,
+            mode: SubscribeMode::Consume,
+            settles: Settles::WhenAcknowledged,
+            gives_up: GivesUp::Consumer,
+            prefetch,
+            no_local: false,
+            exclusive: false,
+            priority: 0,
+            retroactive: false,
+            pending_limit: None,
+            confirm: None,
+        })));
+    }
+
+    fn settle(&mut self, kind: u64, delivery: u64, settlement: Settlement) {
+        let subscription = SubscriptionId(u32::try_from(kind).expect("kinds are few"));
+        let deliveries = Deliveries::One(DeliveryId(delivery));
+        self.ask(Request::Settle { subscription, deliveries, settlement, transaction: None, confirm: None });
+    }
+
+    fn unsubscribe(&mut self, kind: u64) {
+        let subscription = SubscriptionId(u32::try_from(kind).expect("kinds are few"));
+        self.ask(Request::Unsubscribe { subscription, seen: Seen::Unknown, confirm: None });
+    }
+
+    /// Lets time pass until so many deliveries came.
+    fn await_deliveries(&mut self, mut wanted: usize) {
+        for _ in 0..10_000 {
+            let came = self.out.events.drain(..).filter(|(_, event)| matches!(event, Event::Deliver(_))).count();
+            wanted = wanted.checked_sub(came).expect("no more than was asked for");
+            if wanted == 0 {
+                return;
+            }
+            self.now.mono = MonoTime(self.now.mono.0 + 100);
+            self.node.step(self.now, Input::Tick, &mut self.out);
+        }
+        panic!("{wanted} deliveries did not come");
+    }
+
+    fn quiet(&mut self) {
+        for _ in 0..3 * KINDS {
+            self.node.step(self.now, Input::Tick, &mut self.out);
+        }
+    }
+}
+
+fn measure(name: &str, times: u64, run: impl FnOnce()) {
+    let (asked, start) = (ASKED.load(Ordering::Relaxed), Instant::now());
+    run();
+    let each = (ASKED.load(Ordering::Relaxed) - asked) / times;
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let milliseconds = start.elapsed().as_secs_f64() * 1000.0 / times as f64;
+    println!("{name:<52} {each:8} properties, {milliseconds:8.3} ms each");
+}
+
+fn main() {
+    let mut bench = Bench::new();
+    measure("a consumer comes, takes one and leaves", KINDS, || {
+        for kind in 0..KINDS {
+            bench.subscribe(kind, 1);
+            bench.await_deliveries(1);
+            bench.settle(kind, 1, Settlement::Consumed);
+            bench.unsubscribe(kind);
+            bench.await_deliveries(1);
+        }
+    });
+    let mut bench = Bench::new();
+    measure("a consumer comes and gets a hundred", KINDS, || {
+        for kind in 0..KINDS {
+            bench.subscribe(kind, 100);
+            bench.await_deliveries(100);
+        }
+    });
+    let mut bench = Bench::new();
+    for kind in KINDS..2 * KINDS {
+        bench.subscribe(kind, 10);
+    }
+    bench.quiet();
+    bench.send(KINDS);
+    bench.await_deliveries(1);
+    measure("one of a hundred idle consumers gives a message back", 50, || {
+        for delivery in 1..=50 {
+            bench.settle(KINDS, delivery, Settlement::Undelivered);
+            bench.await_deliveries(1);
+            bench.quiet();
+        }
+    });
+    let mut bench = Bench::new();
+    bench.subscribe(0, 1);
+    bench.await_deliveries(1);
+    for kind in KINDS..2 * KINDS {
+        bench.subscribe(kind, 10);
+    }
+    bench.quiet();
+    measure("another gives the oldest message back", 50, || {
+        for delivery in 1..=50 {
+            bench.settle(0, delivery, Settlement::Undelivered);
+            bench.await_deliveries(1);
+            bench.quiet();
+        }
+    });
+}
