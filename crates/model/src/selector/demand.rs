@@ -124,12 +124,11 @@ fn collect<'n>(node: &'n Node, found: &mut Vec<Demand<'n>>) {
                 _ => {}
             }
         }
-        Node::In(membership) if !membership.negated => match &membership.value {
-            subject @ (Node::Property(_) | Node::Header(_)) => {
+        Node::In(membership) if !membership.negated => {
+            if let subject @ (Node::Property(_) | Node::Header(_)) = &membership.value {
                 found.push(Demand { subject, values: membership.list.iter().collect() });
             }
-            _ => {}
-        },
+        }
         Node::Compare(_)
         | Node::In(_)
         | Node::Literal(_)
