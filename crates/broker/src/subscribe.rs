@@ -165,8 +165,8 @@ impl Broker {
                 }
             };
             if owner != Some(session) {
-                let text = format!("{leaf} is a temporary destination of another connection");
-                return Err(refusal(RefusalKind::Denied, text));
+                let text = format!("subscribing to {leaf} created by another connection is not permitted");
+                return Err(refusal(RefusalKind::InvalidDestination, text));
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 //! ```text
 //!   Fresh ──WireFormatInfo──► Agreed ──ConnectionInfo──► Connecting ──confirmed──► Open
 //!                                       Open ──RemoveInfo(connection)──► Removed ──ShutdownInfo──► Closed
+//!                                                     Connecting ◄──ConnectionInfo──┘
 //! ```
 //!
 //! One file a family of commands; this one dispatches. The decoder stands beside the state, because a command's octets
@@ -70,7 +71,8 @@ enum Phase {
     Connecting,
     /// It works.
     Open,
-    /// The client took its connection back; the broker was told so or is being asked.
+    /// The client took its connection back; the broker was told so or is being asked. The transport stays: a pool or a
+    /// resource adapter introduces its next user on it.
     Removed,
     /// ShutdownInfo came: nothing more is read.
     Ending,
@@ -87,8 +89,10 @@ struct State {
     encoder: Encoder,
     /// Why the last command could not be written.
     unwritable: Option<String>,
-    /// Who is connected, from its ConnectionInfo on.
+    /// Who is connected, from its ConnectionInfo on until the broker forgot it.
     client: Option<Client>,
+    /// When the last ConnectionInfo came.
+    introduced: Option<MonoTime>,
     /// A client says BrokerInfo once at most.
     has_broker_info: bool,
     /// Sessions of JMS. −1, the one for advisories, is there without being introduced.
@@ -161,6 +165,7 @@ impl Session {
             encoder: Encoder::new(codec.clone()),
             unwritable: None,
             client: None,
+            introduced: None,
             has_broker_info: false,
             sessions: HashSet::new(),
             producers: Producers::default(),
@@ -396,7 +401,10 @@ impl State {
     }
 
     fn login_until(&self) -> MonoTime {
-        self.inactivity.since_start(self.options.login_timeout_ms)
+        match (self.phase, self.introduced) {
+            (Phase::Connecting, Some(introduced)) => MonoTime(introduced.0.saturating_add(self.options.login_timeout_ms)),
+            _ => self.inactivity.since_start(self.options.login_timeout_ms),
+        }
     }
 }
 

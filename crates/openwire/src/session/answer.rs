@@ -94,8 +94,9 @@ impl State {
         match purpose {
             Purpose::Connect => return self.connected(cx, reply),
             Purpose::RemoveConnection => {
-                // Before the response: whoever reads it may connect under the same client id.
+                // Before the response: whoever reads it may connect under the same client id, here or elsewhere.
                 cx.requests.push(Request::Disconnect);
+                self.forget_client();
             }
             Purpose::Shutdown => {
                 self.respond(cx, reply);

@@ -3,6 +3,7 @@
 use super::confirm::{Purpose, Reply};
 use super::error::{Class, PeerError};
 use super::negotiate;
+use super::restored::Restored;
 use super::{Client, Context, Done, Phase, State};
 use crate::codec::Encoder;
 use crate::codec::broker_info::BrokerInfo;
@@ -73,6 +74,7 @@ impl State {
             confirm,
         });
         self.client = Some(client);
+        self.introduced = Some(cx.now.mono);
         self.phase = Phase::Connecting;
         if info.failover_reconnect {
             self.restored.begin();
@@ -95,6 +97,13 @@ impl State {
             self.put(cx, &control.into());
         }
         Closing::No
+    }
+
+    /// The broker knows the client no more. Its sessions, producers and consumers went before.
+    pub(super) fn forget_client(&mut self) {
+        self.client = None;
+        self.transactions.forget();
+        self.restored = Restored::default();
     }
 
     /// A second ConnectionInfo: one connection, one client.

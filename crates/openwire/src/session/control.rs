@@ -2,7 +2,7 @@
 
 use super::confirm::{Purpose, Reply};
 use super::error::{Class, PeerError};
-use super::{Context, Done, Phase, State};
+use super::{Context, Done, State};
 use crate::codec::Command;
 use crate::codec::broker_info::BrokerInfo;
 use crate::codec::consumer::ConsumerControl;
@@ -17,7 +17,7 @@ impl State {
         reply: Reply,
     ) -> Result<Done, PeerError> {
         match command {
-            Command::ConnectionInfo(info) if self.phase == Phase::Agreed => self.connect(cx, info, reply),
+            Command::ConnectionInfo(info) if self.client.is_none() => self.connect(cx, info, reply),
             Command::ShutdownInfo(_) => self.shutdown(cx, reply),
             Command::KeepAliveInfo(info) => {
                 if info.response_required {

@@ -94,6 +94,11 @@ impl Transactions {
         self.local.len() + self.branches.len()
     }
 
+    /// Forgets all of them. Their numbers do not come again: the broker may still speak of one.
+    pub(super) fn forget(&mut self) {
+        *self = Self { next: self.next, ..Self::default() };
+    }
+
     /// The transaction that a message or an acknowledgement names. Whose connection it names makes no difference: the
     /// number is looked up in this one's.
     #[inline]

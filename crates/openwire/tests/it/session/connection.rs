@@ -4,6 +4,7 @@ use super::script::{
     CONNECTION, Script, connection_id, connection_info, consumer, consumer_info, producer, producer_info, properties,
     queue, session,
 };
+use super::transactions::{BEGIN, info, local};
 use ferrymq_model::{DestinationKind, Event, Refusal, RefusalKind};
 use ferrymq_openwire::SessionOptions;
 use ferrymq_openwire::codec::broker_info::BrokerInfo;
@@ -117,6 +118,30 @@ fn objects_end_in_order_and_the_broker_hears_of_the_end_before_the_response() {
     script.confirm(6);
     script.client(consumer_info(9, 3, queue("D"), 10));
     script.client(ShutdownInfo { command_id: 10, response_required: false });
+    script.finish();
+}
+
+#[test]
+fn who_took_a_connection_back_may_introduce_the_next_user_on_the_same_transport() {
+    // `ActiveMQConnection.doCleanup(true)`: resource adapters give a connection that was opened to its next user.
+    let mut script = Script::open("connection-anew");
+    script.client(SessionInfo { command_id: 2, response_required: false, session_id: Some(session(1)) });
+    script.client(info(3, Some(local(7)), BEGIN));
+    script.confirm(1);
+    script.client(remove(4, ObjectId::ConnectionId(connection_id()), 0));
+    script.note("too early: the broker still knows it");
+    script.client(ConnectionInfo { command_id: 5, ..connection_info() });
+    script.confirm(2);
+    script.pass(15_000);
+    script.client(ConnectionInfo { command_id: 6, client_id: Some(Arc::from("next")), ..connection_info() });
+    script.pass(9_000);
+    script.confirm(3);
+    script.note("nothing of the former user is left");
+    script.client(consumer_info(7, 1, queue("D"), 10));
+    script.client(info(8, Some(local(7)), BEGIN));
+    script.confirm(4);
+    script.client(ShutdownInfo { command_id: 9, response_required: false });
+    script.confirm(5);
     script.finish();
 }
 
