@@ -33,6 +33,7 @@ impl Broker {
             }
             if durable.is_wished(&topics, subscribe) {
                 self.await_definition(session, queue, subscribe.confirm.is_some());
+                self.listens(session, queue);
                 return Ok(queue);
             }
         }
@@ -50,7 +51,14 @@ impl Broker {
         }
         let queue = self.add_durable(Durable::wished((key.0, key.1, false), topics, selector, subscribe));
         self.record_durable(session, queue, subscribe.confirm.is_some(), step);
+        self.listens(session, queue);
         Ok(queue)
+    }
+
+    fn listens(&mut self, session: SessionId, queue: u32) {
+        if let Role::Durable(durable) = &mut self.queues[queue].role {
+            durable.listener = Some(session);
+        }
     }
 
     /// Deletes a durable subscription and what it holds.

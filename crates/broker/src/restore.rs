@@ -121,6 +121,7 @@ impl Broker {
                     selector_source: selector,
                     selector_converts_text,
                     no_local,
+                    listener: None,
                     attached: Vec::new(),
                 })
             }

@@ -120,6 +120,7 @@ impl Durable {
             selector_source: subscribe.selector.clone(),
             selector_converts_text: subscribe.selector_converts_text,
             no_local: subscribe.no_local,
+            listener: None,
             attached: Vec::new(),
         }
     }

@@ -4,7 +4,7 @@ use crate::advisory::Kind;
 use crate::audience::Audience;
 use crate::broker::{Broker, Place, Step};
 use crate::history::History;
-use crate::queue::{Counters, Item, Role};
+use crate::queue::{Counters, Durable, Item, Role};
 use crate::subscription::{Pending, Source};
 use ferrymq_model::{Destination, Message, SessionId};
 use ferrymq_storage::Lsn;
@@ -53,14 +53,18 @@ impl Broker {
         for queue in self.topics[topic].durables.listeners(message, &mut Vec::new()).iter().map(|member| member.id) {
             let backlog = &self.queues[queue];
             let durable = backlog.durable().expect("topics feed durable subscriptions alone");
-            if durable.no_local {
-                let sender = self.session(from).and_then(|state| state.connection.client_id.as_deref());
-                if sender == Some(&*durable.client_id) {
-                    continue;
-                }
+            if durable.no_local && self.is_own(durable, from) {
+                continue;
             }
             found(queue);
         }
+    }
+
+    /// Whether a durable subscription's own connection sends. As in Classic that is the one that listens or listened last:
+    /// what another connection of the same client id sends while nobody listens is kept, as from anyone.
+    fn is_own(&self, durable: &Durable, from: SessionId) -> bool {
+        let sender = self.session(from).and_then(|state| state.connection.client_id.as_deref());
+        sender == Some(&*durable.client_id) && (durable.shared || durable.listener == Some(from))
     }
 
     /// Gives a message to every subscription that is not durable.

@@ -45,8 +45,10 @@ pub(crate) struct Durable {
     pub(crate) selector_source: Option<Arc<str>>,
     /// How the selector compares text that looks like a number.
     pub(crate) selector_converts_text: bool,
-    /// Not the messages of its own client id.
+    /// Not the messages of its own connection; of one that is shared, not those of its client id.
     pub(crate) no_local: bool,
+    /// The connection that listened last, since the process started.
+    pub(crate) listener: Option<SessionId>,
     /// The topics that feed it.
     pub(crate) attached: Vec<u32>,
 }

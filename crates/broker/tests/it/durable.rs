@@ -125,6 +125,32 @@ fn patterns_and_own_messages() {
     assert_eq!(t.counts("me:d"), "2/0/1/0");
 }
 
+/// Clients that want a selector must say something about `noLocal`, and many say yes; then they send from a process that
+/// bears the same client id and subscribe from the next one.
+#[test]
+fn what_another_connection_of_the_same_client_sends_is_kept_despite_no_local() {
+    let mut t = Bench::new();
+    let wish = |s: &mut ferrymq_model::Subscribe| {
+        durable(s);
+        s.no_local = true;
+    };
+    t.connect_as(0, Some("me"));
+    t.subscribe_as(0, 1, "topic://t", wish);
+    t.unsubscribe(0, 1);
+    t.send_durably(0, "topic://t", "own", None);
+    t.disconnect(0);
+    t.connect_as(1, Some("me"));
+    t.send_durably(1, "topic://t", "of another connection", None);
+    t.flush();
+    t.restart();
+    t.connect_as(2, Some("me"));
+    t.send_durably(2, "topic://t", "and after a restart", None);
+    t.take_events();
+    t.subscribe_as(2, 1, "topic://t", wish);
+    t.send_durably(2, "topic://t", "own, too", None);
+    assert_eq!(t.events(), "2 s1 #1 of another connection\n2 s1 #2 and after a restart");
+}
+
 #[test]
 fn what_came_through_a_composite_names_its_topic_also_after_a_restart_and_as_a_dead_letter() {
     let mut t = Bench::new();
