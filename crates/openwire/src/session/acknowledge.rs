@@ -1,7 +1,7 @@
 //! MessageAck.
 
 use super::confirm::Reply;
-use super::consumers::{Consumer, Ledger};
+use super::consumers::{Consumer, Count, Ledger};
 use super::error::PeerError;
 use super::{Context, Done, State};
 use crate::codec::ids::MessageId;
@@ -147,27 +147,23 @@ fn settle(
 ) -> Result<Settling, PeerError> {
     let list = match &mut consumer.ledger {
         Ledger::Listed(list) => list,
-        Ledger::Counted(counted) => {
-            let count = u64::try_from(ack.message_count).unwrap_or(0);
-            let (deliveries, settlement, transaction) = match kind {
-                AckType::Delivered => (counted.open(count), Settlement::Delivered, None),
-                AckType::Redelivered => return Ok(None),
-                AckType::Expired => (counted.settle(count, None), Settlement::Expired, None),
-                // What came from a topic has no dead letters.
-                AckType::Poison => (counted.settle(count, None), Settlement::Consumed, None),
-                AckType::Standard | AckType::Individual | AckType::Unmatched => {
-                    (counted.settle(count, transaction), Settlement::Consumed, transaction)
-                }
-            };
-            return Ok(deliveries.map(|deliveries| (deliveries, settlement, transaction)));
-        }
+        Ledger::Counted(counted) => return Ok(settle_counted(counted, ack, kind, transaction)),
     };
     let last = ack.last_message_id.as_ref().ok_or_else(|| PeerError::missing("MessageAck", "a last message id"))?;
     let count = usize::try_from(ack.message_count).unwrap_or(0);
     let probably = count.saturating_sub(1);
-    let last_at = list.position(last, probably).ok_or_else(|| unmatched(ack, last, "end"))?;
+    let last_at = match kind {
+        // What the application has opens the window; it may have consumed some of it, also the first and the last, by itself
+        // in the meantime.
+        AckType::Delivered => match list.end(last, probably) {
+            Some(last_at) => last_at,
+            None => return Ok(None),
+        },
+        _ => list.position(last, probably).ok_or_else(|| unmatched(ack, last, "end"))?,
+    };
     let first_at = match (&ack.first_message_id, kind) {
         (_, AckType::Individual) => last_at,
+        (_, AckType::Delivered) => 0,
         (None, AckType::Poison) => (last_at + 1).saturating_sub(count),
         (None, _) => 0,
         (Some(first), _) => match list.position(first, 0) {
@@ -208,6 +204,27 @@ fn settle(
         Some(transaction) => list.hold(first_at, last_at, transaction),
     };
     Ok(deliveries.map(|deliveries| (deliveries, settlement, transaction)))
+}
+
+/// The same for what came from topics alone.
+fn settle_counted(
+    counted: &mut Count,
+    ack: &MessageAck,
+    kind: AckType,
+    transaction: Option<TransactionId>,
+) -> Settling {
+    let count = u64::try_from(ack.message_count).unwrap_or(0);
+    let (deliveries, settlement, transaction) = match kind {
+        AckType::Delivered => (counted.open(count), Settlement::Delivered, None),
+        AckType::Redelivered => return None,
+        AckType::Expired => (counted.settle(count, None), Settlement::Expired, None),
+        // What came from a topic has no dead letters.
+        AckType::Poison => (counted.settle(count, None), Settlement::Consumed, None),
+        AckType::Standard | AckType::Individual | AckType::Unmatched => {
+            (counted.settle(count, transaction), Settlement::Consumed, transaction)
+        }
+    };
+    deliveries.map(|deliveries| (deliveries, settlement, transaction))
 }
 
 /// Why a message can never be consumed: what Java's exceptions say of themselves.

@@ -178,6 +178,16 @@ impl List {
         unsettled.iter().position(is_it)
     }
 
+    /// Where the last is that was delivered no later than a message; `None`: nothing of it is unsettled, or the message says
+    /// nothing of its place.
+    pub(super) fn end(&mut self, id: &WireMessageId, probably: usize) -> Option<usize> {
+        if let Some(at) = self.position(id, probably) {
+            return Some(at);
+        }
+        let delivery = u64::try_from(id.broker_sequence_id).ok()? >> CONSUMER_BITS;
+        self.unsettled.partition_point(|unsettled| unsettled.delivery.0 <= delivery).checked_sub(1)
+    }
+
     /// Takes `first..=last` out. What to settle; `None`: a transaction holds them all.
     pub(super) fn settle(&mut self, first: usize, last: usize) -> Option<Deliveries> {
         let deliveries = self.deliveries(first, last)?;

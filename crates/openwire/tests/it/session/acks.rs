@@ -109,6 +109,30 @@ fn the_name_of_a_message_counts_whatever_its_broker_sequence_says() {
     script.finish();
 }
 
+/// Java's client says of each half prefetch that it was delivered, from its first message to its last; of these an
+/// application that acknowledges one by one has consumed some. Refused, the window stayed shut, and the consumer got nothing
+/// more.
+#[test]
+fn what_was_delivered_opens_the_window_also_where_some_of_it_is_consumed() {
+    let mut script = consuming("ack-delivered", DestinationKind::Queue, 6);
+    script.client(ack(INDIVIDUAL, None, 1, 1));
+    script.client(ack(INDIVIDUAL, None, 3, 1));
+    script.client(ack(DELIVERED, Some(1), 4, 4));
+    script.note("the last one, too: its place says which came before");
+    script.client(ack(INDIVIDUAL, None, 6, 1));
+    let mut ack = ack(DELIVERED, Some(5), 6, 2);
+    if let Some(id) = &mut ack.last_message_id {
+        id.broker_sequence_id = 6 << 16;
+    }
+    script.client(ack.clone());
+    script.note("its place is not known: nothing is");
+    if let Some(id) = &mut ack.last_message_id {
+        id.broker_sequence_id = -1;
+    }
+    script.client(MessageAck { command_id: 3, response_required: true, ..ack });
+    script.finish();
+}
+
 #[test]
 fn topics_are_acknowledged_by_count() {
     let mut script = consuming("ack-topic", DestinationKind::Topic, 8);
