@@ -402,7 +402,9 @@ impl State {
 
     fn login_until(&self) -> MonoTime {
         match (self.phase, self.introduced) {
-            (Phase::Connecting, Some(introduced)) => MonoTime(introduced.0.saturating_add(self.options.login_timeout_ms)),
+            (Phase::Connecting, Some(introduced)) => {
+                MonoTime(introduced.0.saturating_add(self.options.login_timeout_ms))
+            }
             _ => self.inactivity.since_start(self.options.login_timeout_ms),
         }
     }

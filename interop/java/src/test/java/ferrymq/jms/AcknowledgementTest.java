@@ -111,6 +111,25 @@ class AcknowledgementTest extends Jms {
     }
 
     @Test
+    void individual_acknowledgement_of_every_second_message_still_gets_more() throws Exception {
+        send(queue(), numbered("m", 60));
+        ActiveMQConnection connection = connection("jms.prefetchPolicy.all=10");
+        List<Throwable> errors = Collections.synchronizedList(new ArrayList<>());
+        connection.setExceptionListener(errors::add);
+        Session session = session(connection, ActiveMQSession.INDIVIDUAL_ACKNOWLEDGE);
+        MessageConsumer consumer = session.createConsumer(queue());
+        for (int index = 0; index < 60; index++) {
+            Message message = next(consumer);
+            if (index % 2 == 0) {
+                message.acknowledge();
+            }
+        }
+        connection.close();
+        assertEquals(List.of(), errors);
+        assertEquals(30, rest(queue()).size());
+    }
+
+    @Test
     void individual_acknowledgement_recovers_what_is_left() throws Exception {
         send(queue(), "1", "2", "3");
         Session session = session(ActiveMQSession.INDIVIDUAL_ACKNOWLEDGE);

@@ -64,6 +64,20 @@ class ConnectionTest extends Jms {
     }
 
     @Test
+    void a_connection_that_was_taken_back_serves_the_next_user_on_the_same_transport() throws Exception {
+        ActiveMQConnection connection = named(name("first"));
+        Queue queue = queue();
+        send(session(connection), queue, "of the first");
+        // What resource adapters do between two users.
+        connection.doCleanup(true);
+        connection.setClientID(name("next"));
+        connection.start();
+        assertEquals("of the first", nextText(session(connection).createConsumer(queue)));
+        assertEquals(name("first"), named(name("first")).getClientID());
+        assertThrows(InvalidClientIDException.class, () -> named(name("next")));
+    }
+
+    @Test
     void a_client_id_is_free_again_after_the_socket_ended_without_goodbye() throws Exception {
         ActiveMQConnection gone = named(name("id"));
         cut(gone);

@@ -10,6 +10,7 @@ import jakarta.jms.Message;
 import jakarta.jms.MessageConsumer;
 import jakarta.jms.MessageProducer;
 import jakarta.jms.Session;
+import jakarta.jms.TextMessage;
 import jakarta.jms.Topic;
 import jakarta.jms.TopicSubscriber;
 import java.util.List;
@@ -204,6 +205,21 @@ class DurableSubscriptionTest extends Jms {
         send(session(connection), topic(), "own");
         send(topic(), "foreign");
         assertEquals("foreign", nextText(consumer));
+    }
+
+    @Test
+    void no_local_keeps_what_a_later_connection_of_the_same_client_sends_before_it_subscribes() throws Exception {
+        Connection first = named(name("client"));
+        session(first).createDurableSubscriber(topic(), "sub", "kind = 'a'", true);
+        first.close();
+        Connection second = named(name("client"));
+        Session session = session(second);
+        TextMessage message = session.createTextMessage("of another time");
+        message.setStringProperty("kind", "a");
+        session.createProducer(topic()).send(message);
+        second.close();
+        MessageConsumer consumer = session(named(name("client"))).createDurableSubscriber(topic(), "sub", "kind = 'a'", true);
+        assertEquals("of another time", nextText(consumer));
     }
 
     @Test

@@ -23,6 +23,9 @@ import java.util.List;
 import java.util.Set;
 import org.apache.activemq.ActiveMQConnection;
 import org.apache.activemq.command.ActiveMQTempQueue;
+import org.apache.activemq.command.ConsumerId;
+import org.apache.activemq.command.ConsumerInfo;
+import org.apache.activemq.command.SessionId;
 import org.junit.jupiter.api.Test;
 
 class TemporaryTest extends Jms {
@@ -216,9 +219,13 @@ class TemporaryTest extends Jms {
     void the_broker_itself_refuses_a_consumer_of_another_connection() throws Exception {
         TemporaryQueue queue = session().createTemporaryQueue();
         ActiveMQConnection other = connection("jms.watchTopicAdvisories=false");
-        ActiveMQTempQueue foreign = new ActiveMQTempQueue(((ActiveMQTempQueue) queue).getPhysicalName());
-        foreign.setConnection(other);
-        assertThrows(JMSException.class, () -> session(other).createConsumer(foreign));
+        session(other);
+        // The client would not ask.
+        SessionId ofAdvisories = new SessionId(other.getConnectionInfo().getConnectionId(), -1);
+        ConsumerInfo subscription = new ConsumerInfo(new ConsumerId(ofAdvisories, 100));
+        subscription.setDestination(new ActiveMQTempQueue(((ActiveMQTempQueue) queue).getPhysicalName()));
+        JMSException refusal = assertThrows(InvalidDestinationException.class, () -> other.syncSendPacket(subscription));
+        assertTrue(refusal.getMessage().contains("created by another connection is not permitted"), refusal.getMessage());
     }
 
     @Test
