@@ -85,6 +85,8 @@ pub struct Broker {
     pub(crate) awaited: Lsn,
     /// The journal failed: nothing durable is promised any more.
     pub(crate) failed: bool,
+    /// The end is near: queues give nothing away any more.
+    pub(crate) closing: bool,
     /// Sessions with confirmations that wait.
     pub(crate) waiting: Vec<SessionId>,
     /// Queues with entries that wait for a commit to be durable.
@@ -161,6 +163,7 @@ impl Broker {
             flushed: Lsn(0),
             awaited: Lsn(0),
             failed: false,
+            closing: false,
             waiting: Vec::new(),
             held_queues: VecDeque::new(),
             held_subscriptions: VecDeque::new(),
@@ -293,6 +296,12 @@ impl Broker {
         self.mark_delivered(step);
         self.record_work(false, None, step);
         self.confirm_pulls(step);
+    }
+
+    /// Nobody is listened to any more: what a consumer has when its session ends stays for the next start. Another consumer
+    /// could not acknowledge it before its own session ends.
+    pub fn close(&mut self) {
+        self.closing = true;
     }
 
     /// The disk refused: final. Whoever waits is told, and nothing durable is promised any more.

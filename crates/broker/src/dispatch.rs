@@ -38,7 +38,10 @@ impl Broker {
             self.keep(index, item);
             return;
         }
-        let free = !item.is_held(flushed) && !item.is_expired(step.now.wall) && item.message.is_some();
+        let free = !self.closing
+            && !item.is_held(flushed)
+            && !item.is_expired(step.now.wall)
+            && item.message.is_some();
         let choice =
             if free { queue.choose_at_once(&item, &self.subscriptions, &mut self.chosen) } else { Choice::Later };
         match choice {
@@ -101,7 +104,7 @@ impl Broker {
         let mut budget = self.settings.examined_per_dispatch_max;
         loop {
             let queue = &self.queues[index];
-            if queue.ready == 0 || queue.eager == 0 {
+            if queue.ready == 0 || queue.eager == 0 || self.closing {
                 return;
             }
             let went_on = if queue.is_choosy() {

@@ -157,7 +157,7 @@ impl Broker {
         assert_eq!(queue.audience.everybody(), consumers.clone().collect::<Vec<_>>(), "audience of queue {index}");
         let eager = consumers.filter(|&consumer| self.subscriptions[consumer].has_credit()).count();
         assert_eq!(queue.eager, eager, "consumers of queue {index} with credit");
-        if !queue.is_choosy() && eager > 0 && queue.exclusive.is_none() {
+        if !queue.is_choosy() && eager > 0 && queue.exclusive.is_none() && !self.closing {
             let waits = queue.bands.iter().any(|band| {
                 let first = band.iter().find(|entry| entry.is_live());
                 first.is_some_and(|first| first.item.message.is_some() && !first.item.is_held(self.flushed))

@@ -71,6 +71,11 @@ impl Node {
         }
     }
 
+    /// Sessions end from here on, one after another: nothing of theirs goes to those that are left.
+    pub fn close(&mut self) {
+        self.broker.close();
+    }
+
     /// Whether the journal's thread should take a batch now.
     #[must_use]
     pub fn wants_flush(&self) -> bool {

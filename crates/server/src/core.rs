@@ -330,6 +330,9 @@ impl Core {
     pub(crate) fn set_stage(&self, stage: Stage) {
         let mut owned = self.owned.lock();
         self.stage.store(stage as u8, Ordering::Release);
+        if stage != Stage::Running {
+            owned.node.close();
+        }
         // Until its thread has looked: what nobody waited for is to be flushed as well now.
         owned.journal_idle = false;
         let mailboxes = owned.sessions.iter().filter_map(|slot| slot.mailbox.as_ref());

@@ -112,3 +112,18 @@ fn a_broker_that_gives_up_counts_what_other_consumers_gave_back() {
     t.settle(0, 1, 1, Settlement::Undelivered);
     assert_eq!((t.counts("q").as_str(), t.counts("ActiveMQ.DLQ").as_str()), ("0/0/1/0", "1/0/1/0"));
 }
+
+#[test]
+fn at_the_end_nothing_goes_to_those_who_are_left() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.connect(1);
+    t.subscribe(0, 1, "q");
+    t.send_durably(1, "q", "a", None);
+    assert_eq!(t.events(), "0 s1 #1 a");
+    t.subscribe(1, 1, "q");
+    t.broker.close();
+    t.disconnect(0);
+    assert_eq!(t.events(), "");
+    assert_eq!(t.counts("q"), "1/0/1/0");
+}

@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::{Directory, config, start};
 use ferrymq_server::{Ended, Server, StartError};
+use ferrymq_stomp::Command;
 
 #[test]
 fn persistent_messages_survive_a_restart_in_order() {
@@ -19,6 +20,31 @@ fn persistent_messages_survive_a_restart_in_order() {
     consumer.subscribe("/queue/keep", "auto");
     consumer.expect_message("first");
     consumer.expect_message("second");
+}
+
+/// Each would have had it in turn, and none could have said so.
+#[test]
+fn what_a_consumer_has_when_the_broker_stops_goes_to_no_other() {
+    let directory = Directory::new();
+    let server = start(&directory);
+    let mut consumers: Vec<Client> = (0..8).map(|_| Client::connect(&server)).collect();
+    for consumer in &mut consumers {
+        consumer.subscribe("/queue/one", "client");
+    }
+    Client::connect(&server).send_confirmed("/queue/one", "at work", true);
+    assert_eq!(server.stop(), Ended::Stopped);
+    let mut had = 0;
+    for consumer in &mut consumers {
+        while let Ok(Some(frame)) = consumer.try_frame() {
+            had += usize::from(frame.command == Command::Message);
+        }
+    }
+    assert_eq!(had, 1);
+
+    let server = start(&directory);
+    let mut consumer = Client::connect(&server);
+    consumer.subscribe("/queue/one", "auto");
+    consumer.expect_message("at work");
 }
 
 #[test]
