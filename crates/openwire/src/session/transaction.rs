@@ -94,6 +94,15 @@ impl Transactions {
         self.local.len() + self.branches.len()
     }
 
+    pub(super) fn is_any_open(&self) -> bool {
+        self.len() > 0
+    }
+
+    /// Whether one was begun since the client is connected.
+    pub(super) fn is_used(&self) -> bool {
+        self.next > 0
+    }
+
     /// The transaction that a message or an acknowledgement names. Whose connection it names makes no difference: the
     /// number is looked up in this one's.
     #[inline]

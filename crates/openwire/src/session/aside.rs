@@ -1,0 +1,327 @@
+//! Deliveries that a client does not acknowledge as it does others: set aside until it is clear what becomes of them.
+//!
+//! After a failure a client compares what comes with what its connection had before. What comes again and is not expected
+//! by an open transaction it refuses, one by one, as poisoned: `Suppressing duplicate delivery on connection` (`dispatch` of
+//! Java's `ActiveMQMessageConsumer`, apache/activemq; C++ and .NET are the same). Of a consumer that acknowledges outside
+//! of transactions such a message was processed: its acknowledgement was lost, and Classic and we make a dead letter of it.
+//! In a transacted session it was not, or is not yet: nothing of it was committed. So there it
+//!
+//! - stays with its consumer, counts for no acknowledgement of a range and takes no room in the window;
+//! - is consumed where the client acknowledges it by name, alone or as the first of a range: it had it all the time;
+//! - else goes back to the queue, not counted as a redelivery: when the consumer has committed what was delivered later,
+//!   when nothing was heard of its consumer for a while after the last transaction ended, or when its consumer ends.
+//!
+//! The client takes it then, for a rollback makes it forget what it had; or refuses it again.
+//!
+//! A client that gives up by its redelivery policy names the first and the last, and how many. Where those are fewer than
+//! lie between its ends, nobody knows which: they stay with the consumer, in doubt. What it never had in its transaction it
+//! acknowledges in time, and what is left over goes back as above.
+
+use super::consumers::{Consumer, Consumers, Key, Ledger, List};
+use super::{Context, State};
+use crate::codec::message_ack::MessageAck;
+use ferrymq_model::{Deliveries, DeliveryId, MonoTime, Request, Settlement, SubscriptionId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How the cause of a refusal begins, in Java, C++ and .NET.
+const SUPPRESSED: &str = "Suppressing duplicate delivery on connection";
+/// So long after a consumer's last acknowledgement, and after the last transaction of the connection, what it refused goes
+/// back: longer than the second after which a Java client redelivers its own copies. Milliseconds.
+const QUIET_MS: u64 = 2_000;
+/// The same while a transaction is open, while nobody knows whether the consumer works in transactions, and for what is in
+/// doubt. Milliseconds.
+const LONG_QUIET_MS: u64 = 30_000;
+/// A consumer's window opens for so many of them. Deliveries.
+const WINDOW_EXTENSION_MAX: usize = 10_000;
+
+/// How a consumer acknowledges, as far as it is known since the client is connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Manner {
+    #[default]
+    Unknown,
+    /// In transactions.
+    Transacted,
+    /// Outside of them.
+    Alone,
+}
+
+/// Why a delivery is set aside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Why {
+    /// The client refused it with this cause.
+    Suppressed(Arc<str>),
+    /// The client may have given it up.
+    Doubtful,
+}
+
+/// What is set aside of one consumer, all of it unsettled and in no transaction.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    deliveries: BTreeMap<DeliveryId, Why>,
+    suppressed: usize,
+}
+
+impl Aside {
+    fn insert(&mut self, delivery: DeliveryId, why: Why) {
+        self.suppressed += usize::from(why != Why::Doubtful);
+        if let Some(before) = self.deliveries.insert(delivery, why) {
+            self.suppressed -= usize::from(before != Why::Doubtful);
+        }
+    }
+
+    fn remove(&mut self, delivery: DeliveryId) {
+        if let Some(why) = self.deliveries.remove(&delivery) {
+            self.suppressed -= usize::from(why != Why::Doubtful);
+        }
+    }
+
+    fn take(&mut self, is_meant: impl Fn(DeliveryId, &Why) -> bool) -> Vec<(DeliveryId, Why)> {
+        let taken: Vec<_> = self.deliveries.extract_if(.., |delivery, why| is_meant(*delivery, why)).collect();
+        self.suppressed -= taken.iter().filter(|(_, why)| *why != Why::Doubtful).count();
+        taken
+    }
+
+    /// Those are settled, or held by a transaction.
+    pub(super) fn forget(&mut self, first: DeliveryId, last: DeliveryId) {
+        for (_, why) in self.deliveries.extract_if(first..=last, |_, _| true) {
+            self.suppressed -= usize::from(why != Why::Doubtful);
+        }
+    }
+
+    pub(super) fn is_suppressed(&self, delivery: DeliveryId) -> bool {
+        matches!(self.deliveries.get(&delivery), Some(Why::Suppressed(_)))
+    }
+
+    pub(super) fn suppressed_between(&self, first: DeliveryId, last: DeliveryId) -> usize {
+        if self.suppressed == 0 {
+            return 0;
+        }
+        self.deliveries.range(first..=last).filter(|(_, why)| **why != Why::Doubtful).count()
+    }
+
+    /// What comes before `last`, which was acknowledged and committed: the client has none of it any more.
+    pub(super) fn passed_over(&mut self, last: DeliveryId) -> Vec<DeliveryId> {
+        self.take(|delivery, _| delivery < last).into_iter().map(|(delivery, _)| delivery).collect()
+    }
+}
+
+/// Whether a refusal says that the client has seen the message before on its connection.
+pub(super) fn is_suppressed(ack: &MessageAck) -> bool {
+    let cause = ack.poison_cause.as_ref().and_then(|cause| cause.message.as_deref());
+    cause.is_some_and(|text| text.starts_with(SUPPRESSED))
+}
+
+impl List {
+    /// Sets a delivery aside that the client refused; whether the window is to open for it.
+    fn suppress(&mut self, at: usize, cause: Arc<str>) -> bool {
+        let delivery = self.delivery(at);
+        let aside = self.aside_mut();
+        aside.insert(delivery, Why::Suppressed(cause));
+        aside.suppressed <= WINDOW_EXTENSION_MAX
+    }
+
+    /// The client may have given up some of `first..=last`.
+    pub(super) fn doubt(&mut self, first: usize, last: usize) {
+        for at in first..=last {
+            let delivery = self.delivery(at);
+            if !self.is_held(at) && !self.is_suppressed(at) {
+                self.aside_mut().insert(delivery, Why::Doubtful);
+            }
+        }
+    }
+
+    pub(super) fn is_suppressed(&self, at: usize) -> bool {
+        self.aside().is_some_and(|aside| aside.is_suppressed(self.delivery(at)))
+    }
+
+    /// How many of `first..=last` the client refused.
+    #[inline]
+    pub(super) fn suppressed(&self, first: usize, last: usize) -> usize {
+        self.aside().map_or(0, |aside| aside.suppressed_between(self.delivery(first), self.delivery(last)))
+    }
+
+    /// The client has it after all.
+    pub(super) fn take_back(&mut self, at: usize) {
+        let delivery = self.delivery(at);
+        self.aside_mut().remove(delivery);
+    }
+
+    /// The parts of `first..=last` between what the client refused, from the last to the first.
+    pub(super) fn parts(&self, first: usize, last: usize) -> Vec<(usize, usize)> {
+        let mut parts = Vec::new();
+        let mut end = None;
+        for at in (first..=last).rev() {
+            match (self.is_suppressed(at), end) {
+                (false, None) => end = Some(at),
+                (true, Some(last)) => {
+                    parts.push((at + 1, last));
+                    end = None;
+                }
+                (true, None) | (false, Some(_)) => {}
+            }
+        }
+        if let Some(last) = end {
+            parts.push((first, last));
+        }
+        parts
+    }
+}
+
+/// When something was last heard of consumers that have something aside.
+pub(super) type Quiet = BTreeMap<SubscriptionId, MonoTime>;
+
+impl State {
+    /// The client refused one that it has seen before. What to tell the broker; `None`: nothing.
+    pub(super) fn suppress(
+        &mut self,
+        now: MonoTime,
+        ack: &MessageAck,
+        cause: Arc<str>,
+    ) -> Option<(SubscriptionId, Deliveries, Settlement)> {
+        let id = ack.consumer_id.as_ref()?;
+        let key = (id.session_id, id.value);
+        let manner = self.manner(key);
+        let consumer = self.consumers.find(key)?;
+        let (subscription, is_pulling) = (consumer.id, consumer.is_pulling);
+        let Ledger::Listed(list) = &mut consumer.ledger else { return None };
+        // It may be settled or acknowledged already.
+        let at = list.position(ack.last_message_id.as_ref()?, 0).filter(|at| !list.is_held(*at))?;
+        if manner == Manner::Alone {
+            let deliveries = list.settle(at, at)?;
+            return Some((subscription, deliveries, Settlement::Poisoned(cause)));
+        }
+        let opens = list.suppress(at, cause) && !is_pulling;
+        let delivery = list.delivery(at);
+        self.consumers.quiet.insert(subscription, now);
+        opens.then_some((subscription, Deliveries::One(delivery), Settlement::Delivered))
+    }
+
+    /// Of a client that uses transactions a consumer works in them, unless it was seen to work without.
+    fn manner(&mut self, key: Key) -> Manner {
+        match self.consumers.manner(key) {
+            Manner::Unknown if self.transactions.is_used() => Manner::Transacted,
+            manner => manner,
+        }
+    }
+
+    /// A consumer acknowledged something, as it does.
+    pub(super) fn heard(&mut self, cx: &mut Context<'_>, key: Key, manner: Manner) {
+        let Some(consumer) = self.consumers.find(key) else { return };
+        let subscription = consumer.id;
+        if manner == Manner::Alone {
+            settle_aside(consumer, cx.requests, |_, why| *why != Why::Doubtful, true);
+        }
+        if let Some(heard) = self.consumers.quiet.get_mut(&subscription) {
+            *heard = cx.now.mono;
+        }
+    }
+
+    /// A transaction ended: what was passed over goes back, and the client may take what it refused before.
+    pub(super) fn after_transactions(&mut self, cx: &mut Context<'_>) {
+        if std::mem::take(&mut self.consumers.has_ended_transaction) {
+            cx.requests.append(&mut self.consumers.returned);
+            for heard in self.consumers.quiet.values_mut() {
+                *heard = cx.now.mono;
+            }
+        }
+    }
+
+    /// When to look again at what is aside.
+    pub(super) fn next_quiet(&self) -> Option<MonoTime> {
+        let quiet_ms = if self.transactions.is_any_open() { LONG_QUIET_MS } else { QUIET_MS };
+        let mut due = None;
+        for (subscription, heard) in &self.consumers.quiet {
+            let Some(consumer) = self.consumers.get_ref(*subscription) else { continue };
+            let is_known = consumer.manner != Manner::Unknown || self.transactions.is_used();
+            let wait_ms = if is_known && has_suppressed(consumer) { quiet_ms } else { LONG_QUIET_MS };
+            let at = MonoTime(heard.0.saturating_add(wait_ms));
+            due = Some(due.map_or(at, |due: MonoTime| due.min(at)));
+        }
+        due
+    }
+
+    /// Gives back what nothing is heard of any more.
+    pub(super) fn end_quiet(&mut self, cx: &mut Context<'_>) {
+        if self.consumers.quiet.is_empty() {
+            return;
+        }
+        let now = cx.now.mono;
+        let is_any_open = self.transactions.is_any_open();
+        let quiet: Vec<(SubscriptionId, MonoTime)> = self.consumers.quiet.iter().map(|(id, at)| (*id, *at)).collect();
+        for (subscription, heard) in quiet {
+            let is_long = now.0 >= heard.0.saturating_add(LONG_QUIET_MS);
+            let is_short = now.0 >= heard.0.saturating_add(QUIET_MS);
+            let Some(key) = self.consumers.get(subscription).map(|consumer| consumer.key) else {
+                self.consumers.quiet.remove(&subscription);
+                continue;
+            };
+            let manner = self.manner(key);
+            let Some(consumer) = self.consumers.get(subscription) else { continue };
+            if consumer.is_ended {
+                self.consumers.quiet.remove(&subscription);
+                continue;
+            }
+            if is_long {
+                // Whoever has begun no transaction for so long works without.
+                let is_dead = manner == Manner::Unknown;
+                settle_aside(consumer, cx.requests, |_, _| true, is_dead);
+            } else if is_short && !is_any_open && manner != Manner::Unknown {
+                settle_aside(consumer, cx.requests, |_, why| *why != Why::Doubtful, false);
+            }
+            if !has_aside(consumer) {
+                self.consumers.quiet.remove(&subscription);
+            }
+        }
+    }
+}
+
+fn has_aside(consumer: &Consumer) -> bool {
+    matches!(&consumer.ledger, Ledger::Listed(list) if list.aside().is_some_and(|aside| !aside.deliveries.is_empty()))
+}
+
+fn has_suppressed(consumer: &Consumer) -> bool {
+    matches!(&consumer.ledger, Ledger::Listed(list) if list.aside().is_some_and(|aside| aside.suppressed > 0))
+}
+
+/// Settles those that are meant: what was refused as poisoned where it `is_dead`, all else as returned.
+fn settle_aside(
+    consumer: &mut Consumer,
+    requests: &mut Vec<Request>,
+    is_meant: impl Fn(DeliveryId, &Why) -> bool,
+    is_dead: bool,
+) {
+    let subscription = consumer.id;
+    let Ledger::Listed(list) = &mut consumer.ledger else { return };
+    if list.aside().is_none() {
+        return;
+    }
+    let taken = list.aside_mut().take(is_meant);
+    // From the last to the first: each goes to the head.
+    for (delivery, why) in taken.into_iter().rev() {
+        list.remove(delivery);
+        let settlement = match why {
+            Why::Suppressed(cause) if is_dead => Settlement::Poisoned(cause),
+            Why::Suppressed(_) | Why::Doubtful => Settlement::Returned,
+        };
+        requests.push(settle(subscription, delivery, settlement));
+    }
+}
+
+pub(super) fn settle(subscription: SubscriptionId, delivery: DeliveryId, settlement: Settlement) -> Request {
+    let deliveries = Deliveries::Range(delivery, delivery);
+    Request::Settle { subscription, deliveries, settlement, transaction: None, confirm: None }
+}
+
+impl Consumers {
+    /// How a consumer acknowledges, or else another of its session.
+    fn manner(&mut self, key: Key) -> Manner {
+        match self.find(key).map_or(Manner::Unknown, |consumer| consumer.manner) {
+            Manner::Unknown => {
+                let mut manners = self.iter().filter(|consumer| consumer.key.0 == key.0).map(|consumer| consumer.manner);
+                manners.find(|manner| *manner != Manner::Unknown).unwrap_or_default()
+            }
+            known @ (Manner::Transacted | Manner::Alone) => known,
+        }
+    }
+}
