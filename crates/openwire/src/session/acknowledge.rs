@@ -246,6 +246,7 @@ fn settle(
         return Ok(deliveries.map(|deliveries| Settling { deliveries, more, settlement, transaction }));
     }
     let mut more: Vec<Deliveries> = parts.into_iter().filter_map(|(first, last)| settle(first, last)).collect();
+    more.reverse();
     Ok(more.pop().map(|deliveries| Settling { deliveries, more, settlement, transaction }))
 }
 

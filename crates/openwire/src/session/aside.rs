@@ -17,7 +17,7 @@
 //! lie between its ends, nobody knows which: they stay with the consumer, in doubt. What it never had in its transaction it
 //! acknowledges in time, and what is left over goes back as above.
 
-use super::consumers::{Consumer, Consumers, Key, Ledger, List};
+use super::consumers::{Consumer, Key, Ledger, List};
 use super::{Context, State};
 use crate::codec::message_ack::MessageAck;
 use ferrymq_model::{Deliveries, DeliveryId, MonoTime, Request, Settlement, SubscriptionId};
@@ -68,6 +68,10 @@ impl Aside {
         if let Some(before) = self.deliveries.insert(delivery, why) {
             self.suppressed -= usize::from(before != Why::Doubtful);
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.deliveries.is_empty()
     }
 
     fn remove(&mut self, delivery: DeliveryId) {
@@ -181,8 +185,9 @@ impl State {
     ) -> Option<(SubscriptionId, Deliveries, Settlement)> {
         let id = ack.consumer_id.as_ref()?;
         let key = (id.session_id, id.value);
-        let manner = self.manner(key);
+        let is_used = self.transactions.is_used();
         let consumer = self.consumers.find(key)?;
+        let manner = manner(consumer, is_used);
         let (subscription, is_pulling) = (consumer.id, consumer.is_pulling);
         let Ledger::Listed(list) = &mut consumer.ledger else { return None };
         // It may be settled or acknowledged already.
@@ -197,20 +202,12 @@ impl State {
         opens.then_some((subscription, Deliveries::One(delivery), Settlement::Delivered))
     }
 
-    /// Of a client that uses transactions a consumer works in them, unless it was seen to work without.
-    fn manner(&mut self, key: Key) -> Manner {
-        match self.consumers.manner(key) {
-            Manner::Unknown if self.transactions.is_used() => Manner::Transacted,
-            manner => manner,
-        }
-    }
-
     /// A consumer acknowledged something, as it does.
     pub(super) fn heard(&mut self, cx: &mut Context<'_>, key: Key, manner: Manner) {
         let Some(consumer) = self.consumers.find(key) else { return };
         let subscription = consumer.id;
         if manner == Manner::Alone {
-            settle_aside(consumer, cx.requests, |_, why| *why != Why::Doubtful, true);
+            settle_aside(consumer, cx.requests, |why| *why != Why::Doubtful, true);
         }
         if let Some(heard) = self.consumers.quiet.get_mut(&subscription) {
             *heard = cx.now.mono;
@@ -229,55 +226,58 @@ impl State {
 
     /// When to look again at what is aside.
     pub(super) fn next_quiet(&self) -> Option<MonoTime> {
-        let quiet_ms = if self.transactions.is_any_open() { LONG_QUIET_MS } else { QUIET_MS };
-        let mut due = None;
-        for (subscription, heard) in &self.consumers.quiet {
-            let Some(consumer) = self.consumers.get_ref(*subscription) else { continue };
-            let is_known = consumer.manner != Manner::Unknown || self.transactions.is_used();
-            let wait_ms = if is_known && has_suppressed(consumer) { quiet_ms } else { LONG_QUIET_MS };
-            let at = MonoTime(heard.0.saturating_add(wait_ms));
-            due = Some(due.map_or(at, |due: MonoTime| due.min(at)));
+        let ends = |(subscription, heard): (&SubscriptionId, &MonoTime)| {
+            let wait_ms = self.consumers.get_ref(*subscription).map_or(0, |consumer| self.wait_ms(consumer));
+            MonoTime(heard.0.saturating_add(wait_ms))
+        };
+        self.consumers.quiet.iter().map(ends).min()
+    }
+
+    /// How long nothing is to be heard of a consumer. Milliseconds.
+    fn wait_ms(&self, consumer: &Consumer) -> u64 {
+        let is_transacted = manner(consumer, self.transactions.is_used()) == Manner::Transacted;
+        if is_transacted && has_suppressed(consumer) && !self.transactions.is_any_open() {
+            QUIET_MS
+        } else {
+            LONG_QUIET_MS
         }
-        due
     }
 
     /// Gives back what nothing is heard of any more.
     pub(super) fn end_quiet(&mut self, cx: &mut Context<'_>) {
-        if self.consumers.quiet.is_empty() {
-            return;
-        }
         let now = cx.now.mono;
-        let is_any_open = self.transactions.is_any_open();
+        let is_used = self.transactions.is_used();
         let quiet: Vec<(SubscriptionId, MonoTime)> = self.consumers.quiet.iter().map(|(id, at)| (*id, *at)).collect();
         for (subscription, heard) in quiet {
-            let is_long = now.0 >= heard.0.saturating_add(LONG_QUIET_MS);
-            let is_short = now.0 >= heard.0.saturating_add(QUIET_MS);
-            let Some(key) = self.consumers.get(subscription).map(|consumer| consumer.key) else {
+            let Some(consumer) = self.consumers.get_ref(subscription) else {
                 self.consumers.quiet.remove(&subscription);
                 continue;
             };
-            let manner = self.manner(key);
-            let Some(consumer) = self.consumers.get(subscription) else { continue };
-            if consumer.is_ended {
-                self.consumers.quiet.remove(&subscription);
+            if now.0 < heard.0.saturating_add(self.wait_ms(consumer)) {
                 continue;
             }
-            if is_long {
-                // Whoever has begun no transaction for so long works without.
-                let is_dead = manner == Manner::Unknown;
-                settle_aside(consumer, cx.requests, |_, _| true, is_dead);
-            } else if is_short && !is_any_open && manner != Manner::Unknown {
-                settle_aside(consumer, cx.requests, |_, why| *why != Why::Doubtful, false);
-            }
-            if !has_aside(consumer) {
+            let is_long = now.0 >= heard.0.saturating_add(LONG_QUIET_MS);
+            let Some(consumer) = self.consumers.get(subscription) else { continue };
+            // Whoever has begun no transaction for so long works without.
+            let is_dead = manner(consumer, is_used) != Manner::Transacted;
+            settle_aside(consumer, cx.requests, |why| is_long || *why != Why::Doubtful, is_dead);
+            if is_long || consumer.is_ended || !has_aside(consumer) {
                 self.consumers.quiet.remove(&subscription);
             }
         }
     }
 }
 
+/// Of a client that uses transactions a consumer works in them, unless it was seen to work without.
+fn manner(consumer: &Consumer, is_used: bool) -> Manner {
+    match consumer.manner {
+        Manner::Unknown if is_used => Manner::Transacted,
+        manner @ (Manner::Unknown | Manner::Transacted | Manner::Alone) => manner,
+    }
+}
+
 fn has_aside(consumer: &Consumer) -> bool {
-    matches!(&consumer.ledger, Ledger::Listed(list) if list.aside().is_some_and(|aside| !aside.deliveries.is_empty()))
+    matches!(&consumer.ledger, Ledger::Listed(list) if list.aside().is_some_and(|aside| !aside.is_empty()))
 }
 
 fn has_suppressed(consumer: &Consumer) -> bool {
@@ -285,18 +285,13 @@ fn has_suppressed(consumer: &Consumer) -> bool {
 }
 
 /// Settles those that are meant: what was refused as poisoned where it `is_dead`, all else as returned.
-fn settle_aside(
-    consumer: &mut Consumer,
-    requests: &mut Vec<Request>,
-    is_meant: impl Fn(DeliveryId, &Why) -> bool,
-    is_dead: bool,
-) {
+fn settle_aside(consumer: &mut Consumer, requests: &mut Vec<Request>, is_meant: impl Fn(&Why) -> bool, is_dead: bool) {
     let subscription = consumer.id;
     let Ledger::Listed(list) = &mut consumer.ledger else { return };
-    if list.aside().is_none() {
+    if list.aside().is_none() || consumer.is_ended {
         return;
     }
-    let taken = list.aside_mut().take(is_meant);
+    let taken = list.aside_mut().take(|_, why| is_meant(why));
     // From the last to the first: each goes to the head.
     for (delivery, why) in taken.into_iter().rev() {
         list.remove(delivery);
@@ -311,17 +306,4 @@ fn settle_aside(
 pub(super) fn settle(subscription: SubscriptionId, delivery: DeliveryId, settlement: Settlement) -> Request {
     let deliveries = Deliveries::Range(delivery, delivery);
     Request::Settle { subscription, deliveries, settlement, transaction: None, confirm: None }
-}
-
-impl Consumers {
-    /// How a consumer acknowledges, or else another of its session.
-    fn manner(&mut self, key: Key) -> Manner {
-        match self.find(key).map_or(Manner::Unknown, |consumer| consumer.manner) {
-            Manner::Unknown => {
-                let mut manners = self.iter().filter(|consumer| consumer.key.0 == key.0).map(|consumer| consumer.manner);
-                manners.find(|manner| *manner != Manner::Unknown).unwrap_or_default()
-            }
-            known @ (Manner::Transacted | Manner::Alone) => known,
-        }
-    }
 }

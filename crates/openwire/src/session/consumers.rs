@@ -267,7 +267,7 @@ impl List {
     fn forget_held(&mut self, transaction: TransactionId) -> Vec<DeliveryId> {
         let mut passed_over = Vec::new();
         if self.held > 0 {
-            if let Some(aside) = &mut self.aside
+            if let Some(aside) = self.aside.as_mut().filter(|aside| !aside.is_empty())
                 && let Some(last) = self.unsettled.iter().rfind(|unsettled| unsettled.held_by == Some(transaction))
             {
                 passed_over = aside.passed_over(last.delivery);
@@ -423,10 +423,6 @@ impl Consumers {
         Some(&self.list[at])
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Consumer> {
-        self.list.iter()
-    }
-
     pub(super) fn contains(&self, key: Key) -> bool {
         self.by_key.contains_key(&key)
     }
@@ -530,7 +526,8 @@ impl Consumers {
         for consumer in &mut self.list {
             match &mut consumer.ledger {
                 Ledger::Listed(list) => {
-                    for delivery in list.forget_held(transaction) {
+                    let passed_over = list.forget_held(transaction);
+                    for delivery in passed_over.into_iter().filter(|_| !consumer.is_ended) {
                         let request = aside::settle(consumer.id, delivery, Settlement::Returned);
                         self.returned.push(request);
                     }
