@@ -26,10 +26,10 @@ use std::sync::Arc;
 
 /// How the cause of a refusal begins, in Java, C++ and .NET.
 const SUPPRESSED: &str = "Suppressing duplicate delivery on connection";
-/// So long after a consumer's last acknowledgement, and after the last transaction of the connection, what it refused goes
-/// back: longer than the second after which a Java client redelivers its own copies. Milliseconds.
+/// So long after a consumer's last acknowledgement, and after a moment at which no transaction of the connection was open,
+/// what it refused goes back: longer than the second after which a Java client redelivers its own copies. Milliseconds.
 const QUIET_MS: u64 = 2_000;
-/// The same while a transaction is open, while nobody knows whether the consumer works in transactions, and for what is in
+/// The same while there was no such moment, while nobody knows whether the consumer works in transactions, and for what is in
 /// doubt. Milliseconds.
 const LONG_QUIET_MS: u64 = 30_000;
 /// A consumer's window opens for so many of them. Deliveries.
@@ -172,8 +172,22 @@ impl List {
     }
 }
 
-/// When something was last heard of consumers that have something aside.
-pub(super) type Quiet = BTreeMap<SubscriptionId, MonoTime>;
+/// What was last heard of a consumer that has something aside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    at: MonoTime,
+    /// Since it refused something for the last time the client had no transaction open.
+    has_ended: bool,
+}
+
+impl Heard {
+    pub(super) fn new(at: MonoTime) -> Self {
+        Self { at, has_ended: false }
+    }
+}
+
+/// The consumers that have something aside.
+pub(super) type Quiet = BTreeMap<SubscriptionId, Heard>;
 
 impl State {
     /// The client refused one that it has seen before. What to tell the broker; `None`: nothing.
@@ -198,7 +212,7 @@ impl State {
         }
         let opens = list.suppress(at, cause) && !is_pulling;
         let delivery = list.delivery(at);
-        self.consumers.quiet.insert(subscription, now);
+        self.consumers.quiet.insert(subscription, Heard::new(now));
         opens.then_some((subscription, Deliveries::One(delivery), Settlement::Delivered))
     }
 
@@ -210,7 +224,7 @@ impl State {
             settle_aside(consumer, cx.requests, |why| *why != Why::Doubtful, true);
         }
         if let Some(heard) = self.consumers.quiet.get_mut(&subscription) {
-            *heard = cx.now.mono;
+            heard.at = cx.now.mono;
         }
     }
 
@@ -218,45 +232,44 @@ impl State {
     pub(super) fn after_transactions(&mut self, cx: &mut Context<'_>) {
         if std::mem::take(&mut self.consumers.has_ended_transaction) {
             cx.requests.append(&mut self.consumers.returned);
+            let has_ended = !self.transactions.is_any_open();
             for heard in self.consumers.quiet.values_mut() {
-                *heard = cx.now.mono;
+                heard.at = cx.now.mono;
+                heard.has_ended |= has_ended;
             }
         }
     }
 
     /// When to look again at what is aside.
     pub(super) fn next_quiet(&self) -> Option<MonoTime> {
-        let ends = |(subscription, heard): (&SubscriptionId, &MonoTime)| {
-            let wait_ms = self.consumers.get_ref(*subscription).map_or(0, |consumer| self.wait_ms(consumer));
-            MonoTime(heard.0.saturating_add(wait_ms))
+        let ends = |(subscription, heard): (&SubscriptionId, &Heard)| {
+            let wait_ms = self.consumers.get_ref(*subscription).map_or(0, |consumer| self.wait_ms(consumer, *heard));
+            MonoTime(heard.at.0.saturating_add(wait_ms))
         };
         self.consumers.quiet.iter().map(ends).min()
     }
 
     /// How long nothing is to be heard of a consumer. Milliseconds.
-    fn wait_ms(&self, consumer: &Consumer) -> u64 {
+    fn wait_ms(&self, consumer: &Consumer, heard: Heard) -> u64 {
         let is_transacted = manner(consumer, self.transactions.is_used()) == Manner::Transacted;
-        if is_transacted && has_suppressed(consumer) && !self.transactions.is_any_open() {
-            QUIET_MS
-        } else {
-            LONG_QUIET_MS
-        }
+        let has_ended = heard.has_ended || !self.transactions.is_any_open();
+        if is_transacted && has_suppressed(consumer) && has_ended { QUIET_MS } else { LONG_QUIET_MS }
     }
 
     /// Gives back what nothing is heard of any more.
     pub(super) fn end_quiet(&mut self, cx: &mut Context<'_>) {
         let now = cx.now.mono;
         let is_used = self.transactions.is_used();
-        let quiet: Vec<(SubscriptionId, MonoTime)> = self.consumers.quiet.iter().map(|(id, at)| (*id, *at)).collect();
+        let quiet: Vec<(SubscriptionId, Heard)> = self.consumers.quiet.iter().map(|(id, at)| (*id, *at)).collect();
         for (subscription, heard) in quiet {
             let Some(consumer) = self.consumers.get_ref(subscription) else {
                 self.consumers.quiet.remove(&subscription);
                 continue;
             };
-            if now.0 < heard.0.saturating_add(self.wait_ms(consumer)) {
+            if now.0 < heard.at.0.saturating_add(self.wait_ms(consumer, heard)) {
                 continue;
             }
-            let is_long = now.0 >= heard.0.saturating_add(LONG_QUIET_MS);
+            let is_long = now.0 >= heard.at.0.saturating_add(LONG_QUIET_MS);
             let Some(consumer) = self.consumers.get(subscription) else { continue };
             // Whoever has begun no transaction for so long works without.
             let is_dead = manner(consumer, is_used) != Manner::Transacted;

@@ -29,7 +29,7 @@ fn idle(script: &mut Script, ms: u64) {
         script.pass(10_000);
         script.client(KeepAliveInfo { command_id: 0, response_required: false });
     }
-    if ms % 10_000 > 0 {
+    if !ms.is_multiple_of(10_000) {
         script.pass(ms % 10_000);
     }
 }
@@ -132,6 +132,8 @@ fn what_the_client_refused_goes_back_a_while_after_the_rollback() {
     idle(&mut script, 10_000);
     script.client(info(5, Some(local(1)), ROLLBACK));
     script.confirm(2);
+    script.note("the next transaction makes no difference");
+    script.client(begin(2));
     script.pass(1_999);
     script.pass(1);
     script.finish();
