@@ -1,6 +1,6 @@
 //! MessageAck.
 
-use super::aside::{self, Heard, Manner};
+use super::aside::{self, Manner};
 use super::confirm::Reply;
 use super::consumers::{Consumer, Ledger, List};
 use super::error::PeerError;
@@ -95,7 +95,7 @@ impl State {
         let Some(Settling { deliveries, more, settlement, transaction }) = settle(consumer, ack, kind, transaction)?
         else {
             if kind == AckType::Poison {
-                self.consumers.quiet.insert(subscription, Heard::new(cx.now.mono));
+                self.doubted(cx.now.mono, subscription);
             }
             return Ok(Done::Now);
         };

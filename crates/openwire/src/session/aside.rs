@@ -176,14 +176,8 @@ impl List {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heard {
     at: MonoTime,
-    /// Since it refused something for the last time the client had no transaction open.
+    /// When it refused something for the last time, or since, the client had no transaction open.
     has_ended: bool,
-}
-
-impl Heard {
-    pub(super) fn new(at: MonoTime) -> Self {
-        Self { at, has_ended: false }
-    }
 }
 
 /// The consumers that have something aside.
@@ -199,7 +193,7 @@ impl State {
     ) -> Option<(SubscriptionId, Deliveries, Settlement)> {
         let id = ack.consumer_id.as_ref()?;
         let key = (id.session_id, id.value);
-        let is_used = self.transactions.is_used();
+        let (is_used, has_ended) = (self.transactions.is_used(), !self.transactions.is_any_open());
         let consumer = self.consumers.find(key)?;
         let manner = manner(consumer, is_used);
         let (subscription, is_pulling) = (consumer.id, consumer.is_pulling);
@@ -212,7 +206,7 @@ impl State {
         }
         let opens = list.suppress(at, cause) && !is_pulling;
         let delivery = list.delivery(at);
-        self.consumers.quiet.insert(subscription, Heard::new(now));
+        self.consumers.quiet.insert(subscription, Heard { at: now, has_ended });
         opens.then_some((subscription, Deliveries::One(delivery), Settlement::Delivered))
     }
 
@@ -238,6 +232,12 @@ impl State {
                 heard.has_ended |= has_ended;
             }
         }
+    }
+
+    /// A consumer has something in doubt.
+    pub(super) fn doubted(&mut self, now: MonoTime, subscription: SubscriptionId) {
+        let has_ended = !self.transactions.is_any_open();
+        self.consumers.quiet.insert(subscription, Heard { at: now, has_ended });
     }
 
     /// When to look again at what is aside.
@@ -304,19 +304,34 @@ fn settle_aside(consumer: &mut Consumer, requests: &mut Vec<Request>, is_meant: 
     if list.aside().is_none() || consumer.is_ended {
         return;
     }
-    let taken = list.aside_mut().take(|_, why| is_meant(why));
-    // From the last to the first: each goes to the head.
-    for (delivery, why) in taken.into_iter().rev() {
+    let mut returned = Vec::new();
+    for (delivery, why) in list.aside_mut().take(|_, why| is_meant(why)) {
         list.remove(delivery);
-        let settlement = match why {
-            Why::Suppressed(cause) if is_dead => Settlement::Poisoned(cause),
-            Why::Suppressed(_) | Why::Doubtful => Settlement::Returned,
-        };
-        requests.push(settle(subscription, delivery, settlement));
+        match why {
+            Why::Suppressed(cause) if is_dead => {
+                let (deliveries, settlement) = (Deliveries::Range(delivery, delivery), Settlement::Poisoned(cause));
+                requests.push(Request::Settle {
+                    subscription,
+                    deliveries,
+                    settlement,
+                    transaction: None,
+                    confirm: None,
+                });
+            }
+            Why::Suppressed(_) | Why::Doubtful => returned.push(delivery),
+        }
     }
+    give_back(subscription, &returned, requests);
 }
 
-pub(super) fn settle(subscription: SubscriptionId, delivery: DeliveryId, settlement: Settlement) -> Request {
-    let deliveries = Deliveries::Range(delivery, delivery);
-    Request::Settle { subscription, deliveries, settlement, transaction: None, confirm: None }
+/// Gives deliveries back, in their order; what lies together in one request, so that it is back before any is delivered.
+pub(super) fn give_back(subscription: SubscriptionId, deliveries: &[DeliveryId], requests: &mut Vec<Request>) {
+    for together in deliveries.chunk_by(|before, next| before.0 + 1 == next.0) {
+        if let [first, ..] = together
+            && let [.., last] = together
+        {
+            let (deliveries, settlement) = (Deliveries::Range(*first, *last), Settlement::Returned);
+            requests.push(Request::Settle { subscription, deliveries, settlement, transaction: None, confirm: None });
+        }
+    }
 }

@@ -263,7 +263,7 @@ impl List {
         self.unsettled.range(first..=last).filter(|unsettled| unsettled.held_by.is_none()).count()
     }
 
-    /// Forgets what was committed. What was passed over and goes back, from the last to the first.
+    /// Forgets what was committed. What was passed over and goes back, in order.
     fn forget_held(&mut self, transaction: TransactionId) -> Vec<DeliveryId> {
         let mut passed_over = Vec::new();
         if self.held > 0 {
@@ -271,7 +271,6 @@ impl List {
                 && let Some(last) = self.unsettled.iter().rfind(|unsettled| unsettled.held_by == Some(transaction))
             {
                 passed_over = aside.passed_over(last.delivery);
-                passed_over.reverse();
             }
             for delivery in &passed_over {
                 self.remove(*delivery);
@@ -527,9 +526,8 @@ impl Consumers {
             match &mut consumer.ledger {
                 Ledger::Listed(list) => {
                     let passed_over = list.forget_held(transaction);
-                    for delivery in passed_over.into_iter().filter(|_| !consumer.is_ended) {
-                        let request = aside::settle(consumer.id, delivery, Settlement::Returned);
-                        self.returned.push(request);
+                    if !consumer.is_ended {
+                        aside::give_back(consumer.id, &passed_over, &mut self.returned);
                     }
                 }
                 Ledger::Counted(count) => count.end_held(transaction, false),
