@@ -2,7 +2,7 @@
 
 use super::aside::{self, Manner};
 use super::confirm::Reply;
-use super::consumers::{Consumer, Ledger, List};
+use super::consumers::{Consumer, Count, Ledger, List};
 use super::error::PeerError;
 use super::{Context, Done, State};
 use crate::codec::ids::MessageId;
@@ -187,21 +187,7 @@ fn settle(
     let is_alone = consumer.manner == Manner::Alone;
     let list = match &mut consumer.ledger {
         Ledger::Listed(list) => list,
-        Ledger::Counted(counted) => {
-            let count = u64::try_from(ack.message_count).unwrap_or(0);
-            let (deliveries, settlement, transaction) = match kind {
-                AckType::Delivered => (counted.open(count), Settlement::Delivered, None),
-                AckType::Redelivered => return Ok(None),
-                AckType::Expired => (counted.settle(count, None), Settlement::Expired, None),
-                // What came from a topic has no dead letters.
-                AckType::Poison => (counted.settle(count, None), Settlement::Consumed, None),
-                AckType::Standard | AckType::Individual | AckType::Unmatched => {
-                    (counted.settle(count, transaction), Settlement::Consumed, transaction)
-                }
-            };
-            let more = Vec::new();
-            return Ok(deliveries.map(|deliveries| Settling { deliveries, more, settlement, transaction }));
-        }
+        Ledger::Counted(counted) => return Ok(settle_counted(counted, ack, kind, transaction)),
     };
     let (first_at, last_at) = ends(list, ack, kind)?;
     let range = Range::of(list, ack, kind, first_at, last_at);
@@ -248,6 +234,27 @@ fn settle(
     let mut more: Vec<Deliveries> = parts.into_iter().filter_map(|(first, last)| settle(first, last)).collect();
     more.reverse();
     Ok(more.pop().map(|deliveries| Settling { deliveries, more, settlement, transaction }))
+}
+
+/// As `settle`, of what is acknowledged by count.
+fn settle_counted(
+    counted: &mut Count,
+    ack: &MessageAck,
+    kind: AckType,
+    transaction: Option<TransactionId>,
+) -> Option<Settling> {
+    let count = u64::try_from(ack.message_count).unwrap_or(0);
+    let (deliveries, settlement, transaction) = match kind {
+        AckType::Delivered => (counted.open(count), Settlement::Delivered, None),
+        AckType::Redelivered => return None,
+        AckType::Expired => (counted.settle(count, None), Settlement::Expired, None),
+        // What came from a topic has no dead letters.
+        AckType::Poison => (counted.settle(count, None), Settlement::Consumed, None),
+        AckType::Standard | AckType::Individual | AckType::Unmatched => {
+            (counted.settle(count, transaction), Settlement::Consumed, transaction)
+        }
+    };
+    deliveries.map(|deliveries| Settling { deliveries, more: Vec::new(), settlement, transaction })
 }
 
 /// Where the deliveries are that an acknowledgement names.
