@@ -115,9 +115,11 @@ impl Broker {
         let fate = match settlement {
             Settlement::Written => Fate::Stays,
             Settlement::Delivered => Fate::Becomes(Status::Working),
-            Settlement::Consumed | Settlement::Undelivered | Settlement::Expired | Settlement::Poisoned(_) => {
-                Fate::Goes
-            }
+            Settlement::Consumed
+            | Settlement::Undelivered
+            | Settlement::Returned
+            | Settlement::Expired
+            | Settlement::Poisoned(_) => Fate::Goes,
         };
         self.decide_counted(index, first, last, settlement, |status| match status {
             Status::Open | Status::Working => Some(fate),
@@ -170,7 +172,7 @@ impl Broker {
                     }
                     Settlement::Expired => counters.expired += count,
                     // Nothing of it is left to come back or to be buried.
-                    Settlement::Undelivered | Settlement::Poisoned(_) => {}
+                    Settlement::Undelivered | Settlement::Returned | Settlement::Poisoned(_) => {}
                     Settlement::Delivered | Settlement::Written => {
                         unreachable!("such a delivery stays unsettled")
                     }

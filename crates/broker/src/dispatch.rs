@@ -38,10 +38,7 @@ impl Broker {
             self.keep(index, item);
             return;
         }
-        let free = !self.closing
-            && !item.is_held(flushed)
-            && !item.is_expired(step.now.wall)
-            && item.message.is_some();
+        let free = !self.closing && !item.is_held(flushed) && !item.is_expired(step.now.wall) && item.message.is_some();
         let choice =
             if free { queue.choose_at_once(&item, &self.subscriptions, &mut self.chosen) } else { Choice::Later };
         match choice {

@@ -67,7 +67,7 @@ impl Broker {
         }
         let span = self.subscriptions[index].undecided(first, last, settlement);
         let base = self.subscriptions[index].first_delivery;
-        if *settlement == Settlement::Undelivered {
+        if matches!(settlement, Settlement::Undelivered | Settlement::Returned) {
             // From the last to the first: each goes to the head.
             for position in span.rev() {
                 settled += u64::from(self.settle_delivery(index, base + position as u64, settlement, step));
@@ -158,6 +158,7 @@ impl Broker {
                     Settlement::Undelivered => {
                         self.give_back(queue, item, self.subscriptions[subscription].wishes.gives_up, step)
                     }
+                    Settlement::Returned => self.put_back(queue, item),
                     Settlement::Expired => self.expired(queue, &item, step),
                     Settlement::Poisoned(cause) => self.poisoned(queue, &item, cause, step),
                 }
@@ -204,6 +205,12 @@ impl Broker {
                 }
                 if !ended && is_dead {
                     self.bury_live(topic, &item, "the redelivery limit was reached");
+                }
+            }
+            Settlement::Returned => {
+                if !self.subscriptions[subscription].ended && item.message.is_some() {
+                    self.subscriptions[subscription].pending.push_front(Pending { topic, item });
+                    return;
                 }
             }
             Settlement::Poisoned(cause) => {

@@ -16,6 +16,8 @@ pub enum Settlement {
     /// It goes back to the head of its queue, counted as one more redelivery; where the broker gives up
     /// (`GivesUp::Broker`) and it was one too many, to the dead-letter queue.
     Undelivered,
+    /// It goes back to the head of its queue as it came: the consumer did nothing with it, and no redelivery is counted.
+    Returned,
     /// The consumer found it expired.
     Expired,
     /// It can never be consumed: to the dead-letter queue, with the cause.

@@ -11,6 +11,7 @@
 
 mod acknowledge;
 mod answer;
+mod aside;
 mod confirm;
 mod connection;
 mod consumers;
@@ -195,6 +196,7 @@ impl Session {
             self.state.offer(&mut cx);
         }
         let closing = act(&mut self.decoder, &mut self.state, &mut cx);
+        self.state.after_transactions(&mut cx);
         if out.put_total() != before {
             self.state.inactivity.wrote(now.mono);
         }
@@ -382,6 +384,7 @@ impl State {
         if self.inactivity.is_due(now) {
             self.put_keep_alive(cx, 0);
         }
+        self.end_quiet(cx);
         self.end_overdue_pulls(cx)
     }
 
@@ -394,7 +397,8 @@ impl State {
             Phase::Fresh => Some(self.inactivity.since_start(self.options.negotiation_timeout_ms)),
             Phase::Agreed | Phase::Connecting => Some(self.login_until()),
             Phase::Open | Phase::Removed => {
-                self.inactivity.next_tick().into_iter().chain(self.consumers.next_deadline()).min()
+                let deadlines = self.consumers.next_deadline().into_iter().chain(self.next_quiet());
+                self.inactivity.next_tick().into_iter().chain(deadlines).min()
             }
             Phase::Ending | Phase::Closed => None,
         }

@@ -457,7 +457,8 @@ impl Client {
             Settlement::Consumed
         } else {
             match self.random.below(10) {
-                0..6 => Settlement::Undelivered,
+                0..5 => Settlement::Undelivered,
+                5 => Settlement::Returned,
                 6..8 => Settlement::Poisoned(Arc::from("the simulated consumer cannot take it")),
                 _ if self.extended.contains(&chosen) => Settlement::Consumed,
                 _ => {

@@ -136,7 +136,7 @@ impl Broker {
         });
         let base = self.subscriptions[index].first_delivery;
         let span = self.subscriptions[index].span(held.first, held.last);
-        let backwards = held.settlement == Settlement::Undelivered;
+        let backwards = matches!(held.settlement, Settlement::Undelivered | Settlement::Returned);
         for offset in 0..span.len() {
             let position = if backwards { span.end - 1 - offset } else { span.start + offset };
             let subscription = &mut self.subscriptions[index];

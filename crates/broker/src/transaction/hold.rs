@@ -201,6 +201,7 @@ impl Broker {
             Settlement::Consumed
             | Settlement::Delivered
             | Settlement::Undelivered
+            | Settlement::Returned
             | Settlement::Expired
             | Settlement::Poisoned(_) => {}
         }

@@ -129,7 +129,7 @@ impl Broker {
             Settlement::Consumed => None,
             Settlement::Expired => Some("the message expired"),
             Settlement::Poisoned(cause) => Some(&**cause),
-            Settlement::Delivered | Settlement::Written | Settlement::Undelivered => return,
+            Settlement::Delivered | Settlement::Written | Settlement::Undelivered | Settlement::Returned => return,
         };
         for position in subscription.span(held.first, held.last) {
             let unsettled = &subscription.unsettled[position];

@@ -127,3 +127,20 @@ fn at_the_end_nothing_goes_to_those_who_are_left() {
     assert_eq!(t.events(), "");
     assert_eq!(t.counts("q"), "1/0/1/0");
 }
+
+#[test]
+fn what_is_returned_comes_again_as_it_came_however_often() {
+    let mut t = Bench::with(Settings { redeliveries_max: 1, ..Settings::default() });
+    t.connect(0);
+    t.subscribe(0, 1, "q");
+    t.send_durably(0, "q", "a", None);
+    t.send_durably(0, "q", "b", None);
+    t.events();
+    for number in 0..5 {
+        let deliveries = Deliveries::Range(DeliveryId(2 * number + 1), DeliveryId(2 * number + 2));
+        let (subscription, settlement) = (SubscriptionId(1), Settlement::Returned);
+        t.ask(0, Request::Settle { subscription, deliveries, settlement, transaction: None, confirm: None });
+        let next = 2 * number + 3;
+        assert_eq!(t.events(), format!("0 s1 #{next} a\n0 s1 #{} b", next + 1));
+    }
+}

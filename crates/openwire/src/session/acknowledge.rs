@@ -1,7 +1,8 @@
 //! MessageAck.
 
+use super::aside::{self, Manner};
 use super::confirm::Reply;
-use super::consumers::{Consumer, Count, Ledger};
+use super::consumers::{Consumer, Count, Ledger, List};
 use super::error::PeerError;
 use super::{Context, Done, State};
 use crate::codec::ids::MessageId;
@@ -70,6 +71,11 @@ impl State {
             Some(_) if kind == AckType::Poison => return Err(PeerError::jms("Poison ack cannot be transacted")),
             Some(id) => Some(self.transactions.of(id)?),
         };
+        let manner = if transaction.is_some() { Manner::Transacted } else { Manner::Alone };
+        let is_telling = kind.is_consumption() || transaction.is_some();
+        if is_telling && !self.consumers.quiet.is_empty() {
+            self.heard(cx, (id.session_id, id.value), manner);
+        }
         // Of a consumer that is gone, or that got nothing yet on this connection: sent before the client knew.
         let has_delivered = |consumer: &&mut Consumer| !consumer.is_ended && consumer.has_delivered;
         let Some(consumer) = self.consumers.find((id.session_id, id.value)).filter(has_delivered) else {
@@ -79,10 +85,24 @@ impl State {
             }
             return Ok(Done::Now);
         };
-        let Some((deliveries, settlement, transaction)) = settle(consumer, ack, kind, transaction)? else {
+        if kind == AckType::Poison && aside::is_suppressed(ack) && matches!(consumer.ledger, Ledger::Listed(_)) {
+            return self.refused_copy(cx, ack, reply);
+        }
+        if is_telling {
+            consumer.manner = manner;
+        }
+        let (subscription, key) = (consumer.id, consumer.key);
+        let Some(Settling { deliveries, more, settlement, transaction }) = settle(consumer, ack, kind, transaction)?
+        else {
+            if kind == AckType::Poison {
+                self.doubted(cx.now.mono, subscription);
+            }
             return Ok(Done::Now);
         };
-        let (subscription, key) = (consumer.id, consumer.key);
+        for deliveries in more {
+            let settlement = settlement.clone();
+            cx.requests.push(Request::Settle { subscription, deliveries, settlement, transaction, confirm: None });
+        }
         if let Some(transaction) = transaction.filter(|_| kind.is_consumption()) {
             self.restored.acknowledged(transaction, key);
         }
@@ -92,6 +112,18 @@ impl State {
         }
         let confirm = self.confirm_if_asked(reply)?;
         cx.requests.push(Request::Settle { subscription, deliveries, settlement, transaction, confirm });
+        Ok(Done::Later)
+    }
+}
+
+impl State {
+    /// The client refused what it has seen before on its connection.
+    fn refused_copy(&mut self, cx: &mut Context<'_>, ack: &MessageAck, reply: Reply) -> Result<Done, PeerError> {
+        let Some((subscription, deliveries, settlement)) = self.suppress(cx.now.mono, ack, cause(ack)) else {
+            return Ok(Done::Now);
+        };
+        let confirm = self.confirm_if_asked(reply)?;
+        cx.requests.push(Request::Settle { subscription, deliveries, settlement, transaction: None, confirm });
         Ok(Done::Later)
     }
 }
@@ -136,7 +168,14 @@ fn follows(deliveries: Deliveries, next: DeliveryId) -> bool {
     last_of(deliveries).0.checked_add(1) == Some(next.0)
 }
 
-type Settling = Option<(Deliveries, Settlement, Option<TransactionId>)>;
+/// What to tell the broker.
+struct Settling {
+    deliveries: Deliveries,
+    /// The same of these, where something between them is set aside. Mostly none.
+    more: Vec<Deliveries>,
+    settlement: Settlement,
+    transaction: Option<TransactionId>,
+}
 
 /// What to tell the broker; `None`: nothing.
 fn settle(
@@ -144,11 +183,82 @@ fn settle(
     ack: &MessageAck,
     kind: AckType,
     transaction: Option<TransactionId>,
-) -> Result<Settling, PeerError> {
+) -> Result<Option<Settling>, PeerError> {
+    let is_alone = consumer.manner == Manner::Alone;
     let list = match &mut consumer.ledger {
         Ledger::Listed(list) => list,
         Ledger::Counted(counted) => return Ok(settle_counted(counted, ack, kind, transaction)),
     };
+    let Some((first_at, last_at)) = ends(list, ack, kind)? else { return Ok(None) };
+    let range = Range::of(list, ack, kind, first_at, last_at);
+    let (settlement, transaction) = match kind {
+        AckType::Delivered => {
+            let (settlement, more) = (Settlement::Delivered, Vec::new());
+            let deliveries = list.deliveries(first_at, last_at);
+            return Ok(deliveries.map(|deliveries| Settling { deliveries, more, settlement, transaction: None }));
+        }
+        // The client gave it to the application again and counts that itself. As in Classic nothing is counted here: a
+        // client that then closes the consumer says by its RemoveInfo that the message was seen, and that counts it.
+        AckType::Redelivered => return Ok(None),
+        AckType::Standard if range.is_other(transaction.is_some()) => return Err(miscounted(ack, range.here)),
+        // It has more than was delivered: all of it comes again.
+        AckType::Poison if range.count > range.here => {
+            let more = Vec::new();
+            let deliveries = list.settle(first_at, last_at);
+            let settlement = Settlement::Undelivered;
+            return Ok(deliveries.map(|deliveries| Settling { deliveries, more, settlement, transaction: None }));
+        }
+        // Between its ends is what it never failed at.
+        AckType::Poison if range.is_other(false) && is_alone => (Settlement::Undelivered, None),
+        AckType::Poison if range.is_other(false) => {
+            list.doubt(first_at, last_at);
+            return Ok(None);
+        }
+        AckType::Poison => (Settlement::Poisoned(cause(ack)), None),
+        AckType::Expired => (Settlement::Expired, None),
+        AckType::Standard | AckType::Individual | AckType::Unmatched => (Settlement::Consumed, transaction),
+    };
+    if range.begins_aside {
+        list.take_back(first_at);
+    }
+    let parts = if range.stepped_over > 0 { list.parts(first_at, last_at) } else { Vec::new() };
+    let mut settle = |first, last| match transaction {
+        None => list.settle(first, last),
+        Some(transaction) => list.hold(first, last, transaction),
+    };
+    if range.stepped_over == 0 {
+        let deliveries = settle(first_at, last_at);
+        let more = Vec::new();
+        return Ok(deliveries.map(|deliveries| Settling { deliveries, more, settlement, transaction }));
+    }
+    let mut more: Vec<Deliveries> = parts.into_iter().filter_map(|(first, last)| settle(first, last)).collect();
+    more.reverse();
+    Ok(more.pop().map(|deliveries| Settling { deliveries, more, settlement, transaction }))
+}
+
+/// As `settle`, of what is acknowledged by count.
+fn settle_counted(
+    counted: &mut Count,
+    ack: &MessageAck,
+    kind: AckType,
+    transaction: Option<TransactionId>,
+) -> Option<Settling> {
+    let count = u64::try_from(ack.message_count).unwrap_or(0);
+    let (deliveries, settlement, transaction) = match kind {
+        AckType::Delivered => (counted.open(count), Settlement::Delivered, None),
+        AckType::Redelivered => return None,
+        AckType::Expired => (counted.settle(count, None), Settlement::Expired, None),
+        // What came from a topic has no dead letters.
+        AckType::Poison => (counted.settle(count, None), Settlement::Consumed, None),
+        AckType::Standard | AckType::Individual | AckType::Unmatched => {
+            (counted.settle(count, transaction), Settlement::Consumed, transaction)
+        }
+    };
+    deliveries.map(|deliveries| Settling { deliveries, more: Vec::new(), settlement, transaction })
+}
+
+/// Where the deliveries are that an acknowledgement names; `None`: nothing of them is left whose window is to be opened.
+fn ends(list: &mut List, ack: &MessageAck, kind: AckType) -> Result<Option<(usize, usize)>, PeerError> {
     let last = ack.last_message_id.as_ref().ok_or_else(|| PeerError::missing("MessageAck", "a last message id"))?;
     let count = usize::try_from(ack.message_count).unwrap_or(0);
     let probably = count.saturating_sub(1);
@@ -176,55 +286,55 @@ fn settle(
     if first_at > last_at {
         return Err(unmatched(ack, last, "end"));
     }
-    let here = last_at - first_at + 1;
-    let free = if kind == AckType::Individual { 1 } else { list.free(first_at, last_at) };
-    if kind == AckType::Standard {
-        // Fewer than there are: between its ends is what the application never had.
-        let is_fewer = count < free && (transaction.is_none() || ack.first_message_id.is_some());
-        if count > here || is_fewer {
-            return Err(miscounted(ack, here));
-        }
-    }
-    let (settlement, transaction) = match kind {
-        AckType::Delivered => {
-            let deliveries = list.deliveries(0, last_at);
-            return Ok(deliveries.map(|deliveries| (deliveries, Settlement::Delivered, None)));
-        }
-        // The client gave it to the application again and counts that itself. As in Classic nothing is counted here: a
-        // client that then closes the consumer says by its RemoveInfo that the message was seen, and that counts it.
-        AckType::Redelivered => return Ok(None),
-        // What the client failed at is not what was delivered: it has more, or between its ends is what it never had.
-        AckType::Poison if count > here || count < free => (Settlement::Undelivered, None),
-        AckType::Poison => (Settlement::Poisoned(cause(ack)), None),
-        AckType::Expired => (Settlement::Expired, None),
-        AckType::Standard | AckType::Individual | AckType::Unmatched => (Settlement::Consumed, transaction),
-    };
-    let deliveries = match transaction {
-        None => list.settle(first_at, last_at),
-        Some(transaction) => list.hold(first_at, last_at, transaction),
-    };
-    Ok(deliveries.map(|deliveries| (deliveries, settlement, transaction)))
+    Ok(Some((first_at, last_at)))
 }
 
-/// The same for what came from topics alone.
-fn settle_counted(
-    counted: &mut Count,
-    ack: &MessageAck,
-    kind: AckType,
-    transaction: Option<TransactionId>,
-) -> Settling {
-    let count = u64::try_from(ack.message_count).unwrap_or(0);
-    let (deliveries, settlement, transaction) = match kind {
-        AckType::Delivered => (counted.open(count), Settlement::Delivered, None),
-        AckType::Redelivered => return None,
-        AckType::Expired => (counted.settle(count, None), Settlement::Expired, None),
-        // What came from a topic has no dead letters.
-        AckType::Poison => (counted.settle(count, None), Settlement::Consumed, None),
-        AckType::Standard | AckType::Individual | AckType::Unmatched => {
-            (counted.settle(count, transaction), Settlement::Consumed, transaction)
+/// What lies between the ends of an acknowledgement, and what the client says of it.
+struct Range {
+    /// How many the client means.
+    count: usize,
+    /// How many there are,
+    here: usize,
+    /// and in no transaction.
+    free: usize,
+    /// Neither with what is set aside: so many.
+    stepped_over: usize,
+    /// But with the first, which is, too: the client names it, so it has had it all the time.
+    begins_aside: bool,
+    /// The last one is set aside: what else it had, and when, cannot be told.
+    ends_aside: bool,
+    has_first: bool,
+}
+
+impl Range {
+    fn of(list: &List, ack: &MessageAck, kind: AckType, first: usize, last: usize) -> Self {
+        let mut range = Self {
+            count: usize::try_from(ack.message_count).unwrap_or(0),
+            here: last - first + 1,
+            free: if kind == AckType::Individual { 1 } else { list.free(first, last) },
+            stepped_over: 0,
+            begins_aside: false,
+            ends_aside: false,
+            has_first: ack.first_message_id.is_some(),
+        };
+        if first < last && matches!(kind, AckType::Standard | AckType::Poison) {
+            let suppressed = list.suppressed(first, last);
+            if suppressed > 0 {
+                range.ends_aside = list.is_suppressed(last);
+                range.begins_aside = range.has_first && list.is_suppressed(first);
+                range.stepped_over = suppressed - usize::from(range.begins_aside);
+                range.here -= range.stepped_over;
+                range.free -= range.stepped_over;
+            }
         }
-    };
-    deliveries.map(|deliveries| (deliveries, settlement, transaction))
+        range
+    }
+
+    /// Fewer are meant than there are, so that between the ends is what the application never had; or more.
+    fn is_other(&self, is_transacted: bool) -> bool {
+        let is_fewer = self.count < self.free && (!is_transacted || self.has_first);
+        self.count > self.here || is_fewer || self.ends_aside
+    }
 }
 
 /// Why a message can never be consumed: what Java's exceptions say of themselves.

@@ -3,6 +3,7 @@
 //! Acknowledgements name messages, the broker wants deliveries. For queues and durable subscriptions the session keeps
 //! the ids of what is unsettled, in order. What comes from topics alone is acknowledged by count: the first so many.
 
+use super::aside::{self, Aside, Manner, Quiet};
 use crate::codec::destination::Destination as WireDestination;
 use crate::codec::ids::{ConsumerId, MessageId as WireMessageId, ProducerId as WireProducerId};
 use ferrymq_model::{
@@ -41,6 +42,8 @@ pub(super) struct List {
     held: usize,
     /// A producer's text and id that were compared before: mostly the next message is of the same.
     compared: Option<(Arc<str>, WireProducerId)>,
+    /// What the client will not acknowledge as it does others. Seldom anything.
+    aside: Option<Box<Aside>>,
 }
 
 /// By count.
@@ -80,6 +83,8 @@ pub(super) struct Consumer {
     pulls: u64,
     /// Something was delivered to it.
     pub(super) has_delivered: bool,
+    /// As far as its acknowledgements tell.
+    pub(super) manner: Manner,
     /// The broker ended it; the client was told and has not answered.
     pub(super) is_ended: bool,
     /// While what was written is settled: up to here.
@@ -106,6 +111,7 @@ impl Consumer {
             pull: None,
             pulls: 0,
             has_delivered: false,
+            manner: Manner::Unknown,
             is_ended: false,
             written_through: None,
         }
@@ -188,9 +194,33 @@ impl List {
         self.unsettled.partition_point(|unsettled| unsettled.delivery.0 <= delivery).checked_sub(1)
     }
 
+    pub(super) fn delivery(&self, at: usize) -> DeliveryId {
+        self.unsettled[at].delivery
+    }
+
+    pub(super) fn is_held(&self, at: usize) -> bool {
+        self.unsettled[at].held_by.is_some()
+    }
+
+    pub(super) fn aside(&self) -> Option<&Aside> {
+        self.aside.as_deref()
+    }
+
+    pub(super) fn aside_mut(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
+    }
+
+    /// Takes one out that no transaction holds.
+    pub(super) fn remove(&mut self, delivery: DeliveryId) {
+        if let Ok(at) = self.unsettled.binary_search_by_key(&delivery, |unsettled| unsettled.delivery) {
+            self.unsettled.remove(at);
+        }
+    }
+
     /// Takes `first..=last` out. What to settle; `None`: a transaction holds them all.
     pub(super) fn settle(&mut self, first: usize, last: usize) -> Option<Deliveries> {
         let deliveries = self.deliveries(first, last)?;
+        self.forget_aside(first, last);
         if self.held == 0 && last == 0 {
             self.unsettled.pop_front();
         } else if self.held == 0 {
@@ -208,11 +238,19 @@ impl List {
     /// Gives `first..=last` to a transaction until it ends. What to settle in it; `None`: one holds them all.
     pub(super) fn hold(&mut self, first: usize, last: usize, transaction: TransactionId) -> Option<Deliveries> {
         let deliveries = self.deliveries(first, last)?;
+        self.forget_aside(first, last);
         for unsettled in self.unsettled.range_mut(first..=last).filter(|unsettled| unsettled.held_by.is_none()) {
             unsettled.held_by = Some(transaction);
             self.held += 1;
         }
         Some(deliveries)
+    }
+
+    #[inline]
+    fn forget_aside(&mut self, first: usize, last: usize) {
+        if let Some(aside) = &mut self.aside {
+            aside.forget(self.unsettled[first].delivery, self.unsettled[last].delivery);
+        }
     }
 
     /// Those of `first..=last` that no transaction holds, at least from the first to the last of them.
@@ -235,12 +273,23 @@ impl List {
         self.unsettled.range(first..=last).filter(|unsettled| unsettled.held_by.is_none()).count()
     }
 
-    fn forget_held(&mut self, transaction: TransactionId) {
+    /// Forgets what was committed. What was passed over and goes back, in order.
+    fn forget_held(&mut self, transaction: TransactionId) -> Vec<DeliveryId> {
+        let mut passed_over = Vec::new();
         if self.held > 0 {
+            if let Some(aside) = self.aside.as_mut().filter(|aside| !aside.is_empty())
+                && let Some(last) = self.unsettled.iter().rfind(|unsettled| unsettled.held_by == Some(transaction))
+            {
+                passed_over = aside.passed_over(last.delivery);
+            }
+            for delivery in &passed_over {
+                self.remove(*delivery);
+            }
             let before = self.unsettled.len();
             self.unsettled.retain(|unsettled| unsettled.held_by != Some(transaction));
             self.held -= before - self.unsettled.len();
         }
+        passed_over
     }
 
     fn release_held(&mut self, transaction: TransactionId) {
@@ -349,6 +398,11 @@ pub(super) struct Consumers {
     unwritten: VecDeque<Unwritten>,
     /// Pulls that end.
     deadlines: BTreeSet<(MonoTime, SubscriptionId)>,
+    /// Those that have something aside.
+    pub(super) quiet: Quiet,
+    /// What was passed over by transactions that ended.
+    pub(super) returned: Vec<Request>,
+    pub(super) has_ended_transaction: bool,
 }
 
 impl Consumers {
@@ -373,6 +427,11 @@ impl Consumers {
         Some(&mut self.list[at])
     }
 
+    pub(super) fn get_ref(&self, id: SubscriptionId) -> Option<&Consumer> {
+        let at = self.list.binary_search_by_key(&id, |consumer| consumer.id).ok()?;
+        Some(&self.list[at])
+    }
+
     pub(super) fn contains(&self, key: Key) -> bool {
         self.by_key.contains_key(&key)
     }
@@ -394,6 +453,7 @@ impl Consumers {
     pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<Consumer> {
         let at = self.list.binary_search_by_key(&id, |consumer| consumer.id).ok()?;
         self.end_pull(id);
+        self.quiet.remove(&id);
         let consumer = self.list.remove(at);
         self.by_key.remove(&consumer.key);
         Some(consumer)
@@ -471,9 +531,15 @@ impl Consumers {
 
     /// A transaction was committed: what it acknowledged is gone.
     pub(super) fn forget_held(&mut self, transaction: TransactionId) {
+        self.has_ended_transaction = true;
         for consumer in &mut self.list {
             match &mut consumer.ledger {
-                Ledger::Listed(list) => list.forget_held(transaction),
+                Ledger::Listed(list) => {
+                    let passed_over = list.forget_held(transaction);
+                    if !consumer.is_ended {
+                        aside::give_back(consumer.id, &passed_over, &mut self.returned);
+                    }
+                }
                 Ledger::Counted(count) => count.end_held(transaction, false),
             }
         }
@@ -481,6 +547,7 @@ impl Consumers {
 
     /// A transaction was rolled back: what it acknowledged may be acknowledged again.
     pub(super) fn release_held(&mut self, transaction: TransactionId) {
+        self.has_ended_transaction = true;
         for consumer in &mut self.list {
             match &mut consumer.ledger {
                 Ledger::Listed(list) => list.release_held(transaction),

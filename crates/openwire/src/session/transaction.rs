@@ -81,6 +81,8 @@ pub(super) struct Transactions {
     last: Option<(i64, TransactionId)>,
     branches: HashMap<XaTransactionId, Branch>,
     next: u64,
+    /// Of the present client.
+    first: u64,
 }
 
 impl Transactions {
@@ -96,7 +98,16 @@ impl Transactions {
 
     /// Forgets all of them. Their numbers do not come again: the broker may still speak of one.
     pub(super) fn forget(&mut self) {
-        *self = Self { next: self.next, ..Self::default() };
+        *self = Self { next: self.next, first: self.next, ..Self::default() };
+    }
+
+    pub(super) fn is_any_open(&self) -> bool {
+        self.len() > 0
+    }
+
+    /// Whether one was begun since the client is connected.
+    pub(super) fn is_used(&self) -> bool {
+        self.next > self.first
     }
 
     /// The transaction that a message or an acknowledgement names. Whose connection it names makes no difference: the

@@ -18,6 +18,7 @@
 mod acks;
 mod connection;
 mod consumers;
+mod copies;
 mod hostile;
 mod pulls;
 mod restored;

@@ -388,6 +388,7 @@ impl Oracle {
         let settled: Vec<Held> = it.held.extract_if(.., |held| meant(held)).collect();
         match settlement {
             Settlement::Undelivered => self.give_back(id, &settled),
+            Settlement::Returned => self.take_back(&settled),
             Settlement::Consumed
             | Settlement::Expired
             | Settlement::Poisoned(_)
@@ -406,7 +407,7 @@ impl Oracle {
         match settlement {
             Settlement::Consumed => self.change(operation, held.copy, Place::Gone),
             Settlement::Expired | Settlement::Poisoned(_) => self.bury(operation, held.copy),
-            Settlement::Undelivered | Settlement::Delivered | Settlement::Written => {}
+            Settlement::Undelivered | Settlement::Returned | Settlement::Delivered | Settlement::Written => {}
         }
     }
 

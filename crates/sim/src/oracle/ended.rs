@@ -23,6 +23,17 @@ impl Oracle {
         }
     }
 
+    /// Deliveries go back to their queue, and do not count.
+    pub(super) fn take_back(&mut self, deliveries: &[Held]) {
+        for held in deliveries {
+            if !self.went(held.copy) {
+                let copy = &mut self.copies[held.copy.0];
+                copy.holder = None;
+                copy.unseen += 1;
+            }
+        }
+    }
+
     /// A copy becomes a dead letter, or nothing where dead letters are not kept.
     pub(super) fn bury(&mut self, operation: OperationId, copy: CopyId) {
         if self.went(copy) {

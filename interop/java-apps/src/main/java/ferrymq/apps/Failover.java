@@ -34,9 +34,9 @@ import org.apache.activemq.RedeliveryPolicy;
  * <p>The two movers begin with a new session after each rollback. The lone mover keeps its session, so that its client first
  * redelivers its own copies, of which the broker may know nothing any more: there the client's and the broker's idea of a
  * transaction differ most. Its client gives up after so many rollbacks as its redelivery policy says; then the message has to be
- * in the dead-letter queue. There, too, a client of any kind puts what it takes for a copy of what it had on its connection before:
- * its audit forgets nothing that it was about to give to the application when the connection failed. The broker cannot tell; it
- * is counted as suppressed.
+ * in the dead-letter queue. What a client of any kind takes for a copy of what it had on its connection before, it rejects as if
+ * it were poisoned: its audit forgets nothing that it was about to give to the application when the connection failed. That must
+ * not become a dead letter; one that does is counted as suppressed.
  *
  * A commit that the crash met is in doubt: the client rolls back and throws TransactionRolledBackException, whether the broker
  * committed or not. The applications here find out as any correct one would. A transacted producer sends a marker with each
@@ -387,7 +387,7 @@ public final class Failover {
                 producer, sent, received, givenUp, copies, lost.size(), twice.size());
         lost.stream().limit(10).forEach(text -> System.out.println("failover: lost " + text));
         twice.stream().limit(10).forEach(text -> System.out.println("failover: twice " + text));
-        return lost.isEmpty() && twice.isEmpty() && sent > 0 && (givenUp == 0 || producer.startsWith("lone-"));
+        return lost.isEmpty() && twice.isEmpty() && copies == 0 && sent > 0 && (givenUp == 0 || producer.startsWith("lone-"));
     }
 
     private static long record(Map<String, Long> sent, String name, long count) {
