@@ -14,8 +14,9 @@ use crate::topic::Topic;
 use crate::transaction::Branches;
 use crate::work::Work;
 use ferrymq_model::advisory::ConnectionFacts;
-use ferrymq_model::{Destination, Event, Message, MonoTime, Now, Refusal, RefusalKind, Request, SessionId, Token};
-use ferrymq_storage::{Journal, Location, Lsn, Placement, ProducerSlot};
+use ferrymq_model::{Destination, Event, MonoTime, Now, Refusal, RefusalKind, Request, SessionId, Token};
+use ferrymq_storage::journal::{Fetch, Fetched};
+use ferrymq_storage::{Journal, Location, Lsn, ProducerSlot};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -25,17 +26,8 @@ use std::sync::Arc;
 pub struct Effects {
     /// For sessions, in order.
     pub events: Vec<(SessionId, Event)>,
-    /// Messages to read back from the journal.
+    /// Messages to read back from the journal. Answered by `Broker::fetched`, in any order.
     pub fetches: Vec<Fetch>,
-}
-
-/// A wish to have a stored message back in memory. Answered by `Broker::fetched`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fetch {
-    /// Where it stands.
-    pub placement: Placement,
-    /// Where it lies.
-    pub at: Location,
 }
 
 /// What a decision may use: the time, the journal, and a place for its effects.
@@ -316,21 +308,19 @@ impl Broker {
         }
     }
 
-    /// A message is back; an error means that it cannot be read, in words for the log.
-    pub fn fetched(
-        &mut self,
-        now: Now,
-        fetch: Fetch,
-        message: Result<Arc<Message>, String>,
-        journal: &mut Journal,
-        out: &mut Effects,
-    ) {
+    /// Messages are back, or cannot be read. The vector is drained and may be used again.
+    pub fn fetched(&mut self, now: Now, read: &mut Vec<Fetched>, journal: &mut Journal, out: &mut Effects) {
         let step = &mut Step { now, journal, out };
-        if Some(fetch.placement.store) == self.jobs.store {
-            self.take_fetched_job(fetch, message, step);
-        } else {
-            self.take_fetched(fetch, message, step);
+        read.sort_unstable_by_key(|fetched| fetched.fetch.placement);
+        for of_store in read.chunk_by(|one, next| one.fetch.placement.store == next.fetch.placement.store) {
+            let store = of_store[0].fetch.placement.store;
+            if Some(store) == self.jobs.store {
+                self.take_fetched_jobs(of_store, step);
+            } else if let Some(&index) = self.stores.get(&store.0) {
+                self.take_fetched(index, of_store, step);
+            }
         }
+        read.clear();
         self.publish_advisories(step);
         self.record_work(false, None, step);
         self.confirm_pulls(step);

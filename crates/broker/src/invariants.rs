@@ -102,7 +102,8 @@ impl Broker {
 
     fn check_queue(&self, index: u32) {
         let queue = &self.queues[index];
-        let (mut ready, mut gone, mut fetching, mut stored, mut memory) = (0, 0, 0, 0, 0);
+        let (mut ready, mut gone, mut fetching, mut fetching_bytes) = (0, 0, 0, 0);
+        let (mut stored, mut memory) = (0, 0);
         let mut sequences = Vec::new();
         for band in &queue.bands {
             let mut last = 0;
@@ -115,6 +116,7 @@ impl Broker {
                     EntryState::Fetching => {
                         ready += 1;
                         fetching += 1;
+                        fetching_bytes += entry.item.size as usize;
                     }
                     EntryState::Gone => {
                         gone += 1;
@@ -149,6 +151,7 @@ impl Broker {
             (ready, gone, fetching, in_flight, stored, memory),
             "ready, gone, fetching, in flight, stored, memory of queue {index}"
         );
+        assert_eq!(queue.fetching_bytes, fetching_bytes, "bytes being read for queue {index}");
         for consumer in &queue.consumers {
             let groups = queue.groups.owned_by(consumer.subscription);
             assert_eq!(consumer.groups as usize, groups, "groups of a consumer of queue {index}");

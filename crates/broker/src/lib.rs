@@ -55,5 +55,5 @@ mod transaction;
 mod virtual_topic;
 mod work;
 
-pub use broker::{Broker, Effects, Fetch};
+pub use broker::{Broker, Effects};
 pub use settings::{Advised, ScheduleSettings, Settings, VirtualTopic};

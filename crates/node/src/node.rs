@@ -1,9 +1,9 @@
 //! The node: broker and journal, stepped together.
 
-use ferrymq_broker::{Broker, Effects, Fetch};
-use ferrymq_model::{Message, Now, Request, SessionId};
+use ferrymq_broker::{Broker, Effects};
+use ferrymq_model::{Now, Request, SessionId};
+use ferrymq_storage::journal::Fetched;
 use ferrymq_storage::{Batch, Journal};
-use std::sync::Arc;
 
 /// What happens to a node.
 #[derive(Debug)]
@@ -19,8 +19,9 @@ pub enum Input<'a> {
     Flushed(Batch),
     /// The disk refused: final.
     StoreFailed,
-    /// A message was read back, or could not be.
-    Fetched(Fetch, Result<Arc<Message>, String>),
+    /// Messages were read back, or could not be: wishes among the effects, in any order. The vector is drained and may
+    /// be used again.
+    Fetched(&'a mut Vec<Fetched>),
     /// Time passed. Every 100 ms or so, and never later than twice that.
     Tick,
 }
@@ -63,7 +64,7 @@ impl Node {
                 self.store = Store::Failed;
                 self.broker.store_failed(now, out);
             }
-            Input::Fetched(fetch, message) => self.broker.fetched(now, fetch, message, &mut self.journal, out),
+            Input::Fetched(read) => self.broker.fetched(now, read, &mut self.journal, out),
             Input::Tick => {
                 self.broker.tick(now, &mut self.journal, out);
                 self.journal.flush_lazy();

@@ -21,8 +21,9 @@
 use crate::clock::Clock;
 use crate::mailbox::{Mailbox, Sleeper};
 use ferrymq_model::{Event, Request, SessionId};
-use ferrymq_node::{Effects, Fetch, Input, Node};
+use ferrymq_node::{Effects, Input, Node};
 use ferrymq_storage::Batch;
+use ferrymq_storage::journal::{Fetch, Fetched};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
@@ -307,13 +308,10 @@ impl Core {
     }
 
     /// The reader's thread: messages are back, or cannot be read.
-    pub(crate) fn fetched(&self, read: &mut Vec<(Fetch, FetchResult)>, scratch: &mut Scratch) {
+    pub(crate) fn fetched(&self, read: &mut Vec<Fetched>, scratch: &mut Scratch) {
         let mut owned = self.owned.lock();
         self.step_inbox(&mut owned, scratch);
-        let now = self.clock.now();
-        for (fetch, message) in read.drain(..) {
-            owned.step(now, Input::Fetched(fetch, message));
-        }
+        owned.step(self.clock.now(), Input::Fetched(read));
         self.leave(owned, scratch);
     }
 
@@ -450,9 +448,6 @@ impl Drop for EndOnPanic {
         }
     }
 }
-
-/// What reading a message back gave.
-pub(crate) type FetchResult = Result<Arc<ferrymq_model::Message>, String>;
 
 impl Owned {
     fn step(&mut self, now: ferrymq_model::Now, input: Input<'_>) {

@@ -12,11 +12,11 @@
 //! - One batch at a time, in the order in which they were taken.
 //! - After a failed write or sync no further batch is performed, and the process is told to end.
 
-use crate::core::{Core, FetchResult, Scratch, Stage};
+use crate::core::{Core, Scratch, Stage};
 use crate::fail_point::{FailPoints, Point};
 use ferrymq_model::Dialects;
-use ferrymq_node::Fetch;
 use ferrymq_storage::disk::DiskError;
+use ferrymq_storage::journal::{Fetch, Fetched, Reader};
 use ferrymq_storage::{Batch, Disk, journal};
 use std::thread;
 
@@ -63,14 +63,19 @@ fn perform(batch: &mut Batch, disk: &mut dyn Disk) -> Result<(), String> {
     journal::perform(batch, disk).map_err(|error| error.to_string())
 }
 
-/// Reads messages back until the server closes. How many may be asked for at a time is the broker's limit.
+/// Reads messages back until the server closes. How many may be asked for at a time is the broker's limit; how many
+/// enter the core at a time, the reader's.
 pub(crate) fn read_back(core: &Core, disk: &dyn Disk, dialects: Dialects) {
     let mut scratch = Scratch::outside();
+    let mut reader = Reader::new(dialects);
     let mut wanted: Vec<Fetch> = Vec::new();
-    let mut read: Vec<(Fetch, FetchResult)> = Vec::new();
+    let mut read: Vec<Fetched> = Vec::new();
     loop {
         let ending = core.stage() == Stage::Ended;
-        core.take_fetches(&mut wanted);
+        // What is wanted later waits until all this is answered, wherever it lies.
+        if wanted.is_empty() {
+            core.take_fetches(&mut wanted);
+        }
         if wanted.is_empty() {
             if ending {
                 return;
@@ -78,12 +83,11 @@ pub(crate) fn read_back(core: &Core, disk: &dyn Disk, dialects: Dialects) {
             thread::park();
             continue;
         }
-        for fetch in wanted.drain(..) {
-            let message = journal::read_message(disk, fetch.at, dialects).map_err(|error| error.to_string());
-            if let Err(reason) = &message {
+        reader.read(disk, &mut wanted, &mut read);
+        for Fetched { fetch, message } in &read {
+            if let Err(reason) = message {
                 tracing::error!(at = ?fetch.at, %reason, "a stored message cannot be read back");
             }
-            read.push((fetch, message));
         }
         core.fetched(&mut read, &mut scratch);
     }

@@ -24,7 +24,7 @@ use ferrymq_model::{
     Schedule, Value, WallTime,
 };
 use ferrymq_node::{Input, Node};
-use ferrymq_storage::journal::{JournalOptions, SEGMENT_BYTES_MIN, perform, read_message};
+use ferrymq_storage::journal::{JournalOptions, Reader, SEGMENT_BYTES_MIN, perform};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -402,14 +402,12 @@ impl Campaign {
                     | Event::Purged { .. } => {}
                 }
             }
-            let fetches = std::mem::take(&mut out.fetches);
-            if fetches.is_empty() {
+            if out.fetches.is_empty() {
                 return;
             }
-            for fetch in fetches {
-                let message = read_message(&self.disk, fetch.at, DIALECTS).map_err(|error| error.to_string());
-                self.node.step(self.now, Input::Fetched(fetch, message), out);
-            }
+            let mut read = Vec::new();
+            Reader::new(DIALECTS).read(&self.disk, &mut out.fetches, &mut read);
+            self.node.step(self.now, Input::Fetched(&mut read), out);
         }
     }
 }

@@ -7,7 +7,7 @@ use ferrymq_model::{Closing, Event, Now, Outbox, Request, Session, SessionId};
 use ferrymq_node::{Effects, Input, Node, Settings, recover};
 use ferrymq_storage::JournalOptions;
 use ferrymq_storage::disk::memory::MemoryDisk;
-use ferrymq_storage::journal::{SEGMENT_BYTES_MIN, perform, read_message};
+use ferrymq_storage::journal::{Reader, SEGMENT_BYTES_MIN, perform};
 
 /// Rounds of requests and events that one input may cause: a session and a broker that never come to rest are a bug.
 const ROUNDS_MAX: usize = 100_000;
@@ -131,10 +131,11 @@ impl Table {
                 perform(&mut batch, &mut self.disk).expect("memory takes everything");
                 self.node.step(self.now, Input::Flushed(batch), &mut self.effects);
             }
-            for fetch in std::mem::take(&mut self.effects.fetches) {
+            while !self.effects.fetches.is_empty() {
                 idle = false;
-                let message = read_message(&self.disk, fetch.at, DIALECTS).map_err(|error| error.to_string());
-                self.node.step(self.now, Input::Fetched(fetch, message), &mut self.effects);
+                let mut read = Vec::new();
+                Reader::new(DIALECTS).read(&self.disk, &mut self.effects.fetches, &mut read);
+                self.node.step(self.now, Input::Fetched(&mut read), &mut self.effects);
             }
             for (session, event) in std::mem::take(&mut self.effects.events) {
                 idle = false;

@@ -12,8 +12,8 @@ use crate::planted::{Bug, Planted};
 use crate::random::Random;
 use crate::wire::{WIRE_SLOTS_FROM, WIRES, Wire};
 use ferrymq_model::{Dialect, Dialects, Event, MonoTime, Now, Request, SessionId, WallTime};
-use ferrymq_node::{Effects, Fetch, Input, Node, Settings};
-use ferrymq_storage::journal::{SEGMENT_BYTES_MIN, perform, read_message};
+use ferrymq_node::{Effects, Input, Node, Settings};
+use ferrymq_storage::journal::{Fetch, Fetched, Reader, SEGMENT_BYTES_MIN, perform};
 use ferrymq_storage::{Batch, DiskError, JournalOptions};
 
 /// Every dialect of a simulation.
@@ -121,6 +121,7 @@ pub struct World {
     now: Now,
     batch: Option<(Batch, Taken)>,
     fetches: Vec<Fetch>,
+    reader: Reader,
     effects: Effects,
     back: Vec<(SessionId, Request)>,
     store_failed: bool,
@@ -181,6 +182,7 @@ impl World {
             now: Now { wall: WallTime(1_000_000), mono: MonoTime(0) },
             batch: None,
             fetches: Vec::new(),
+            reader: Reader::new(DIALECTS),
             effects: Effects::default(),
             back: Vec::new(),
             store_failed: false,
@@ -239,7 +241,7 @@ impl World {
         self.oracle.begin_step(self.now);
         match input {
             Input::Flushed(_) | Input::Tick => self.oracle.marks_deliveries(),
-            Input::Requests { .. } | Input::StoreFailed | Input::Fetched(..) => {}
+            Input::Requests { .. } | Input::StoreFailed | Input::Fetched(_) => {}
         }
         self.step(input);
     }
@@ -309,16 +311,25 @@ impl World {
         self.input(Input::StoreFailed);
     }
 
-    /// Reads one message back that the node asked for.
-    fn answer_fetch(&mut self) {
+    /// Reads some of the messages back that the node asked for.
+    fn answer_fetches(&mut self) {
         if self.fetches.is_empty() {
             return;
         }
-        let at = self.random.index(self.fetches.len());
-        let fetch = self.fetches.swap_remove(at);
-        let message = read_message(&self.disk, fetch.at, DIALECTS).map_err(|error| error.to_string());
-        self.note(|| format!("fetched {fetch:?}: {}", if message.is_ok() { "found" } else { "not found" }));
-        self.input(Input::Fetched(fetch, message));
+        let count = 1 + self.random.index(self.fetches.len());
+        let mut wanted = Vec::with_capacity(count);
+        for _ in 0..count {
+            let at = self.random.index(self.fetches.len());
+            wanted.push(self.fetches.swap_remove(at));
+        }
+        let mut read = Vec::with_capacity(count);
+        while !wanted.is_empty() {
+            self.reader.read(&self.disk, &mut wanted, &mut read);
+            for Fetched { fetch, message } in &read {
+                self.note(|| format!("fetched {fetch:?}: {}", if message.is_ok() { "found" } else { "not found" }));
+            }
+            self.input(Input::Fetched(&mut read));
+        }
     }
 
     fn tick(&mut self, millis: u64) {

@@ -20,7 +20,7 @@ use segments::{Deletable, Segments};
 pub use batch::{Batch, perform};
 pub use outcomes::{HEURISTICS_MAX, OUTCOMES_MAX, Outcomes};
 pub use producers::{PRODUCERS_MAX, ProducerSlot, Producers, ProducersFull};
-pub use read::read_message;
+pub use read::{Fetch, Fetched, Reader};
 pub(crate) use recover::check;
 pub use recover::{Apply, RecoverError, recover};
 

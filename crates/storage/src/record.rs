@@ -46,7 +46,7 @@ pub(crate) struct SegmentEnd {
 pub struct StoreId(pub u32);
 
 /// Where one copy of a message stands: the store, and the number in it. Sequences of a store only grow.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Placement {
     /// Which store.
     pub store: StoreId,

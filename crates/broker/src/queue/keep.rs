@@ -106,8 +106,10 @@ pub(crate) struct Queue {
     pub(crate) in_flight: usize,
     /// Messages that the journal has.
     pub(crate) stored: usize,
-    /// Entries whose message is being read.
+    /// Entries whose message is being read,
     pub(crate) fetching: usize,
+    /// and the bytes that they will hold.
+    pub(crate) fetching_bytes: usize,
     /// The sequence of the next message.
     pub(crate) next_sequence: u64,
     /// The highest sequence delivered.
@@ -173,6 +175,7 @@ impl Queue {
             in_flight: 0,
             stored: 0,
             fetching: 0,
+            fetching_bytes: 0,
             next_sequence: 1,
             delivered: 0,
             delivered_recorded: 0,
@@ -272,6 +275,7 @@ impl Queue {
         debug_assert!(entry.is_live());
         if entry.state == EntryState::Fetching {
             self.fetching -= 1;
+            self.fetching_bytes -= entry.item.size as usize;
         }
         if position == 0 {
             let entry = entries.pop_front().expect("a position names an entry");
@@ -302,6 +306,18 @@ impl Queue {
     /// The place of a sequence, if it waits here.
     pub(crate) fn find(&self, sequence: u64) -> Option<(usize, usize)> {
         (0..BANDS).find_map(|band| self.find_in(band, sequence).map(|position| (band, position)))
+    }
+
+    /// As `find`, for one that probably stands behind this place.
+    pub(crate) fn find_behind(&self, place: Option<(usize, usize)>, sequence: u64) -> Option<(usize, usize)> {
+        if let Some((band, position)) = place
+            && let Some(next) = self.bands[band].get(position + 1)
+            && next.item.sequence == sequence
+            && next.is_live()
+        {
+            return Some((band, position + 1));
+        }
+        self.find(sequence)
     }
 
     /// The place of a sequence in a band, if it waits there.

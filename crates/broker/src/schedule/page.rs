@@ -1,10 +1,10 @@
 //! Messages that wait for their time leave memory when there are many, and come back when they are due.
 
 use super::{DueKey, Job};
-use crate::broker::{Broker, Fetch, Step};
+use crate::broker::{Broker, Step};
 use crate::session::Full;
-use ferrymq_model::Message;
 use ferrymq_storage::Lsn;
+use ferrymq_storage::journal::{Fetch, Fetched};
 use std::sync::Arc;
 
 /// The part of a memory limit from which on messages leave memory.
@@ -87,25 +87,22 @@ impl Broker {
         }
     }
 
-    /// Takes a job's message that was read. One that could not be read is asked for again with the next tick; what
+    /// Takes messages of jobs that were read. One that could not be read is asked for again with the next tick; what
     /// waits behind it does not wait for it.
-    pub(crate) fn take_fetched_job(
-        &mut self,
-        fetch: Fetch,
-        message: Result<Arc<Message>, String>,
-        step: &mut Step<'_>,
-    ) {
-        let Some(key) = self.jobs.fetching.remove(&fetch.placement.sequence) else { return };
-        let job = self.jobs.index.get_mut(&key).expect("a job that leaves is not being read any more");
-        match message {
-            Ok(message) => {
-                job.message = Some(message);
-                let bytes = Job::resident(job);
-                self.jobs.memory += bytes;
-                self.memory += bytes;
+    pub(crate) fn take_fetched_jobs(&mut self, read: &[Fetched], step: &mut Step<'_>) {
+        for Fetched { fetch, message } in read {
+            let Some(key) = self.jobs.fetching.remove(&fetch.placement.sequence) else { continue };
+            let job = self.jobs.index.get_mut(&key).expect("a job that leaves is not being read any more");
+            match message {
+                Ok(message) => {
+                    job.message = Some(Arc::clone(message));
+                    let bytes = Job::resident(job);
+                    self.jobs.memory += bytes;
+                    self.memory += bytes;
+                }
+                // The reader's error is in the log.
+                Err(_) => self.postpone(key, step.now.wall),
             }
-            // The reader's error is in the log.
-            Err(_) => self.postpone(key, step.now.wall),
         }
         self.bring_due(step);
         self.browse_jobs_on(step);

@@ -10,6 +10,7 @@ use ferrymq_model::{
     Schedule, Seen, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime, Xid,
 };
 use ferrymq_storage::disk::memory::MemoryDisk;
+use ferrymq_storage::journal::{Fetched, Reader};
 use ferrymq_storage::{Disk, DiskError, Journal, JournalOptions, journal};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -203,12 +204,11 @@ impl Bench {
 
     fn fetch(&mut self) {
         while self.fetches && !self.out.fetches.is_empty() {
-            for fetch in std::mem::take(&mut self.out.fetches) {
-                self.fetched += 1;
-                let message = journal::read_message(&self.disk, fetch.at, DIALECTS).map_err(|error| error.to_string());
-                self.broker.fetched(self.now, fetch, message, &mut self.journal, &mut self.out);
-                self.broker.check_invariants();
-            }
+            let mut read = Vec::new();
+            Reader::new(DIALECTS).read(&self.disk, &mut self.out.fetches, &mut read);
+            self.fetched += read.len();
+            self.broker.fetched(self.now, &mut read, &mut self.journal, &mut self.out);
+            self.broker.check_invariants();
         }
     }
 
@@ -227,10 +227,10 @@ impl Bench {
     /// Answers every wish to read a message back with an error; tells how many there were.
     pub(crate) fn fail_fetches(&mut self) -> usize {
         let fetches = std::mem::take(&mut self.out.fetches);
-        for fetch in &fetches {
-            let error = Err("input/output error".to_owned());
-            self.broker.fetched(self.now, *fetch, error, &mut self.journal, &mut self.out);
-        }
+        let error = || Err(DiskError::Failed("input/output error".to_owned()));
+        let mut read: Vec<Fetched> = fetches.iter().map(|&fetch| Fetched { fetch, message: error() }).collect();
+        self.broker.fetched(self.now, &mut read, &mut self.journal, &mut self.out);
+        self.broker.check_invariants();
         fetches.len()
     }
 

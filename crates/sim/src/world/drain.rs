@@ -83,7 +83,7 @@ impl World {
             if self.fetches.is_empty() {
                 break;
             }
-            self.answer_fetch();
+            self.answer_fetches();
         }
         self.take_batch();
         self.perform_batch();

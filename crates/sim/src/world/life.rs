@@ -66,7 +66,7 @@ impl World {
                 let millis = 10 + self.random.below(190);
                 self.tick(millis);
             }
-            940..980 => self.answer_fetch(),
+            940..980 => self.answer_fetches(),
             980..990 if self.plan.cuts => self.cut_a_client(),
             990..993 if self.plan.restarts => self.crash(),
             993..995 if self.plan.restarts => self.kill(),

@@ -37,7 +37,7 @@ pub(super) struct OpenRecord {
 }
 
 impl Unit<'_> {
-    /// Adds a message with its places; the location is where `read_message` finds it.
+    /// Adds a message with its places; the location is where a `Reader` finds it.
     pub fn store(&mut self, message: &Message, placements: &[Placement]) -> Location {
         self.store_as(message, placements, store_kind(message))
     }
@@ -89,7 +89,7 @@ impl Unit<'_> {
     }
 
     /// Gives a held message its places, before the `Record::Dissolve` of its branch. It stays where it is: that is where
-    /// `read_message` finds it, and what `Journal::released` must be told for each placement.
+    /// a `Reader` finds it, and what `Journal::released` must be told for each placement.
     pub fn place(&mut self, branch: u64, held: Location, placements: &[Placement]) {
         self.journal.append(&Record::Place { branch, held, placements: placements.to_vec() });
     }

@@ -2,7 +2,6 @@
 
 use crate::support::*;
 use ferrymq_storage::disk::memory::MemoryDisk;
-use ferrymq_storage::journal::read_message;
 use ferrymq_storage::{Disk, Journal, Location, Outcome, Placement, Record, StoreId, TransactionName, Urgency};
 
 fn outcome(branch: u64, outcome: Outcome) -> Record {
@@ -143,7 +142,7 @@ fn a_placed_message_keeps_its_segment_and_the_one_that_places_it_until_it_left()
         (journal, state) = recover(&mut disk, small()).unwrap();
         let at = state.stores[&3].messages[&1].1;
         assert_eq!(at.segment, 1);
-        assert_eq!(read_message(&disk, at, DIALECTS).unwrap().bytes, body(1, 100));
+        assert_eq!(read(&disk, at).unwrap().bytes, body(1, 100));
     }
     write(&mut journal, &mut state, &[remove(3, 1, 1)]);
     flush(&mut journal, &mut disk);

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use ferrymq_storage::disk::memory::MemoryDisk;
-use ferrymq_storage::journal::{SEGMENT_BYTES_DEFAULT, read_message};
+use ferrymq_storage::journal::SEGMENT_BYTES_DEFAULT;
 use ferrymq_storage::{Disk, Lsn, Placement, Record, StoreId, Urgency};
 
 #[test]
@@ -34,7 +34,7 @@ fn what_was_flushed_comes_back_and_can_be_read() {
     let (mut journal, again) = recover(&mut disk, small()).unwrap();
     assert_eq!(again, state);
     for (sequence, (id, at)) in &again.stores[&1].messages {
-        let message = read_message(&disk, *at, DIALECTS).unwrap();
+        let message = read(&disk, *at).unwrap();
         assert_eq!(message.header.id.sequence, *id);
         assert_eq!(message.bytes, body(*id, *sequence as usize * 10));
     }
@@ -88,7 +88,7 @@ fn a_large_body_and_a_message_larger_than_a_segment_come_back() {
     let (_, again) = recover(&mut disk, small()).unwrap();
     assert_eq!(again, state);
     let (_, at) = again.stores[&1].messages[&4];
-    assert_eq!(read_message(&disk, at, DIALECTS).unwrap().bytes, body(4, 1_000_003));
+    assert_eq!(read(&disk, at).unwrap().bytes, body(4, 1_000_003));
 }
 
 #[test]

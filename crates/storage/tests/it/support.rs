@@ -6,9 +6,9 @@ use ferrymq_model::{
     DeliveryMode, Destination, DestinationKind, Dialect, Dialects, Header, MalformedMessage, Message, MessageId,
     Neutral, WallTime, Xid,
 };
-use ferrymq_storage::journal::{self, JournalOptions, RecoverError};
+use ferrymq_storage::journal::{self, Fetch, JournalOptions, Reader, RecoverError};
 use ferrymq_storage::{
-    Disk, Journal, Location, Placement, Prepared, PreparedSend, Record, StoreDefinition, StoreId, Urgency,
+    Disk, DiskError, Journal, Location, Placement, Prepared, PreparedSend, Record, StoreDefinition, StoreId, Urgency,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -153,6 +153,18 @@ pub fn recover(disk: &mut dyn Disk, options: JournalOptions) -> Result<(Journal,
     let journal =
         journal::recover(disk, DIALECTS, options, &mut |record, at, released| state.apply(record, at, released))?;
     Ok((journal, state))
+}
+
+/// Reads a stored message back.
+pub fn read(disk: &dyn Disk, at: Location) -> Result<Arc<Message>, DiskError> {
+    let (mut wanted, mut read) = (vec![fetch(1, at)], Vec::new());
+    Reader::new(DIALECTS).read(disk, &mut wanted, &mut read);
+    read.pop().expect("at least one wish is answered").message
+}
+
+/// A wish of a store.
+pub fn fetch(store: u32, at: Location) -> Fetch {
+    Fetch { placement: Placement { store: StoreId(store), sequence: 1 }, at }
 }
 
 /// Performs everything that is pending.
