@@ -336,6 +336,7 @@ impl Broker {
         for queue in std::mem::take(&mut self.unfinished) {
             if self.queues.get(queue).is_some_and(|q| q.unfinished) {
                 self.queues[queue].unfinished = false;
+                self.queues[queue].unreadable = false;
                 self.dispatch(queue, step);
                 self.wake_browsers(queue, step);
             }

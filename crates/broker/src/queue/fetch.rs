@@ -24,6 +24,9 @@ enum Taken {
 impl Broker {
     /// Asks for paged-out messages of a band: those of these positions.
     pub(crate) fn fetch_these(&mut self, index: u32, band: usize, positions: &[usize], step: &mut Step<'_>) {
+        if self.queues[index].unreadable {
+            return;
+        }
         for &position in positions {
             self.fetch_some(index, band, (position, 1), step);
         }
@@ -32,7 +35,8 @@ impl Broker {
     /// Asks for the paged-out messages of a band from a position on; where enough are being read, when those are here.
     pub(crate) fn fetch_from(&mut self, index: u32, band: usize, position: usize, step: &mut Step<'_>) {
         // Many together cost the reader little more than one; and a step does not look at the same ones again and again.
-        if self.queues[index].fetching <= FETCHES_PER_QUEUE_MAX / 2 {
+        let queue = &self.queues[index];
+        if queue.fetching <= FETCHES_PER_QUEUE_MAX / 2 && !queue.unreadable {
             self.fetch_some(index, band, (position, FETCHES_PER_QUEUE_MAX), step);
         }
     }
@@ -107,6 +111,7 @@ impl Broker {
                 if let Some(at) = entry.item.expiration {
                     self.expirations.insert((at.0, index, entry.item.sequence));
                 }
+                queue.unreadable = true;
                 if !std::mem::replace(&mut queue.unfinished, true) {
                     self.unfinished.push(index);
                 }

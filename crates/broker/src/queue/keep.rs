@@ -110,6 +110,8 @@ pub(crate) struct Queue {
     pub(crate) fetching: usize,
     /// and the bytes that they will hold.
     pub(crate) fetching_bytes: usize,
+    /// One could not be read: its consumers ask for nothing before the next tick.
+    pub(crate) unreadable: bool,
     /// The sequence of the next message.
     pub(crate) next_sequence: u64,
     /// The highest sequence delivered.
@@ -176,6 +178,7 @@ impl Queue {
             stored: 0,
             fetching: 0,
             fetching_bytes: 0,
+            unreadable: false,
             next_sequence: 1,
             delivered: 0,
             delivered_recorded: 0,

@@ -10,7 +10,7 @@ use ferrymq_model::{
     Schedule, Seen, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime, Xid,
 };
 use ferrymq_storage::disk::memory::MemoryDisk;
-use ferrymq_storage::journal::{Fetched, Reader};
+use ferrymq_storage::journal::{Fetch, Reader};
 use ferrymq_storage::{Disk, DiskError, Journal, JournalOptions, journal};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -204,12 +204,23 @@ impl Bench {
 
     fn fetch(&mut self) {
         while self.fetches && !self.out.fetches.is_empty() {
-            let mut read = Vec::new();
-            Reader::new(DIALECTS).read(&self.disk, &mut self.out.fetches, &mut read);
-            self.fetched += read.len();
-            self.broker.fetched(self.now, &mut read, &mut self.journal, &mut self.out);
-            self.broker.check_invariants();
+            self.fetch_but(|_| false);
         }
+    }
+
+    /// Answers wishes to read messages back, in one step, some with an error; tells how many there were.
+    pub(crate) fn fetch_but(&mut self, fails: impl Fn(&Fetch) -> bool) -> usize {
+        let mut read = Vec::new();
+        Reader::new(DIALECTS).read(&self.disk, &mut self.out.fetches, &mut read);
+        let count = read.len();
+        for fetched in read.iter_mut().filter(|fetched| fails(&fetched.fetch)) {
+            fetched.message = Err(DiskError::Failed("input/output error".to_owned()));
+        }
+        self.fetched += count;
+        self.broker.fetched(self.now, &mut read, &mut self.journal, &mut self.out);
+        self.broker.check_invariants();
+        assert!(read.is_empty());
+        count
     }
 
     /// Makes everything durable.
@@ -222,16 +233,6 @@ impl Bench {
             self.broker.check_invariants();
             self.fetch();
         }
-    }
-
-    /// Answers every wish to read a message back with an error; tells how many there were.
-    pub(crate) fn fail_fetches(&mut self) -> usize {
-        let fetches = std::mem::take(&mut self.out.fetches);
-        let error = || Err(DiskError::Failed("input/output error".to_owned()));
-        let mut read: Vec<Fetched> = fetches.iter().map(|&fetch| Fetched { fetch, message: error() }).collect();
-        self.broker.fetched(self.now, &mut read, &mut self.journal, &mut self.out);
-        self.broker.check_invariants();
-        fetches.len()
     }
 
     pub(crate) fn tick(&mut self, later_ms: u64) {

@@ -55,3 +55,22 @@ fn a_paged_out_message_comes_back_to_die() {
     assert_eq!(t.counts("ActiveMQ.DLQ"), "20/0/20/0");
     assert!(t.fetched > 10, "{} came back", t.fetched);
 }
+
+/// One read that failed kept a worthless message until a consumer came.
+#[test]
+fn a_worthless_message_that_could_not_be_read_back_dies_when_it_can() {
+    let mut t = Bench::with(Settings { destination_memory_limit_bytes: 2_000, ..Settings::default() });
+    t.connect(0);
+    for number in 0..20 {
+        t.send_as(0, "q", &format!("{number}"), None, expires(1_000_050, DeliveryMode::Persistent));
+        t.journal.flush_lazy();
+        t.flush();
+    }
+    t.fetches = false;
+    t.tick(50);
+    assert!(t.fetch_but(|_| true) > 10);
+    assert_ne!(t.counts("q"), "0/0/20/0");
+    t.fetches = true;
+    t.tick(1);
+    assert_eq!(t.counts("q"), "0/0/20/0");
+}

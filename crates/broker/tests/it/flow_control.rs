@@ -77,7 +77,7 @@ fn a_message_that_could_not_be_read_back_comes_when_it_can() {
     t.events();
     t.fetches = false;
     t.subscribe(1, 1, "q");
-    let failed = t.fail_fetches();
+    let failed = t.fetch_but(|_| true);
     assert!(failed > 0);
     let before = t.events().lines().count();
     t.fetches = true;
@@ -88,6 +88,73 @@ fn a_message_that_could_not_be_read_back_comes_when_it_can() {
     let numbers: Vec<usize> =
         events.lines().map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).collect();
     assert_eq!(numbers, (before..40).collect::<Vec<_>>());
+}
+
+/// The numbers at the end of what a session got for a subscription.
+fn numbers(events: &str, receiver: &str) -> Vec<usize> {
+    let lines = events.lines().filter(|line| line.starts_with(receiver));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn messages_of_several_queues_come_back_in_one_step_and_one_that_fails_holds_up_its_own_queue() {
+    let mut t = small();
+    t.connect(0);
+    t.connect(1);
+    for number in 0..40 {
+        for queue in ["a", "b", "c"] {
+            t.send_durably(0, queue, &format!("{number:0744}"), None);
+        }
+        t.flush();
+    }
+    t.events();
+    t.fetches = false;
+    for (subscription, queue) in [(1, "a"), (2, "b"), (3, "c")] {
+        t.subscribe(1, subscription, queue);
+    }
+    let before = numbers(&t.events(), "1 s1");
+    assert_eq!(t.out.fetches.len(), 3 * (40 - before.len()));
+    // The third one of the second queue.
+    let store = t.out.fetches[40 - before.len()].placement.store;
+    let bad = t.out.fetches.iter().filter(|fetch| fetch.placement.store == store).nth(2).unwrap().placement;
+    t.fetch_but(|fetch| fetch.placement == bad);
+    let came = t.events();
+    let rest: Vec<usize> = (before.len()..40).collect();
+    assert_eq!(numbers(&came, "1 s1"), rest);
+    assert_eq!(numbers(&came, "1 s2"), rest[..2]);
+    assert_eq!(numbers(&came, "1 s3"), rest);
+    assert!(t.out.fetches.is_empty(), "not asked for again before the tick");
+    t.tick(1);
+    assert_eq!(t.fetch_but(|fetch| fetch.placement == bad), 1);
+    assert_eq!(t.events(), "", "what is behind it waits");
+    t.fetches = true;
+    t.tick(1);
+    assert_eq!(numbers(&t.events(), "1 s2"), rest[2..]);
+}
+
+/// What is asked for together is few in number, and in bytes where messages are large.
+#[test]
+fn no_more_is_read_back_for_a_queue_than_can_be_held() {
+    for (bytes, limit, expected) in [(1_000, 100_000, 64), (1_000_000, 2_000_000, 5)] {
+        let mut t = Bench::with(Settings { destination_memory_limit_bytes: limit, ..Settings::default() });
+        t.connect(0);
+        t.connect(1);
+        for _ in 0..200 * 1_000 / bytes + 20 {
+            t.send_durably(0, "q", &"x".repeat(bytes), None);
+            t.flush();
+        }
+        t.fetches = false;
+        t.subscribe(1, 1, "q");
+        assert_eq!(t.out.fetches.len(), expected);
+        // Looking again asks for no more.
+        t.subscribe(1, 2, "q");
+        t.tick(1);
+        assert_eq!(t.out.fetches.len(), expected);
+        let before = t.broker_memory();
+        t.out.fetches.truncate(3);
+        t.fetch_but(|_| false);
+        assert!(t.broker_memory() <= before + 3 * (bytes as u64 + 256));
+    }
 }
 
 const STUCK_LIMIT: usize = 64 * 1024;

@@ -98,9 +98,12 @@ impl Reader {
             let message = match before {
                 // One message that stands in several places.
                 Some(before) => before.message.clone(),
-                None => self.read_first(disk, &wanted[answered..]),
+                None => {
+                    let message = self.read_first(disk, &wanted[answered..]);
+                    bytes += message.as_ref().map_or(0, |message| message.bytes.len());
+                    message
+                }
             };
-            bytes += message.as_ref().map_or(0, |message| message.bytes.len());
             read.push(Fetched { fetch, message });
             answered += 1;
         }

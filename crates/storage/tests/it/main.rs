@@ -7,5 +7,6 @@ mod crash_disk;
 mod damage;
 mod failure;
 mod golden;
+mod read;
 mod roundtrip;
 mod support;
