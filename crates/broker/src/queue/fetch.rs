@@ -12,15 +12,6 @@ const FETCHES_PER_QUEUE_MAX: usize = 64;
 /// Bytes that are being read for one queue at a time, beyond the first message.
 const FETCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What became of a message that was read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Taken {
-    /// Its entry is where it was.
-    Kept,
-    /// It was worthless, and its entry is gone.
-    Expired,
-}
-
 impl Broker {
     /// Asks for paged-out messages of a band: those of these positions.
     pub(crate) fn fetch_these(&mut self, index: u32, band: usize, positions: &[usize], step: &mut Step<'_>) {
@@ -65,13 +56,8 @@ impl Broker {
     /// Takes messages of one queue that were read, and goes on with it. Those that could not be read are asked for again
     /// with the next tick.
     pub(crate) fn take_fetched(&mut self, index: u32, read: &[Fetched], step: &mut Step<'_>) {
-        let mut place = None;
         for Fetched { fetch, message } in read {
-            place = self.queues[index].find_behind(place, fetch.placement.sequence);
-            let Some((band, position)) = place else { continue };
-            if self.take_one_fetched(index, (band, position), message, step) == Taken::Expired {
-                place = None;
-            }
+            self.take_one_fetched(index, fetch.placement.sequence, message, step);
         }
         self.dispatch(index, step);
         self.wake_browsers(index, step);
@@ -80,14 +66,15 @@ impl Broker {
     fn take_one_fetched(
         &mut self,
         index: u32,
-        (band, position): (usize, usize),
+        sequence: u64,
         message: &Result<Arc<Message>, DiskError>,
         step: &mut Step<'_>,
-    ) -> Taken {
+    ) {
         let queue = &mut self.queues[index];
+        let Some((band, position)) = queue.find(sequence) else { return };
         let entry = &mut queue.bands[band][position];
         if entry.state != EntryState::Fetching {
-            return Taken::Kept;
+            return;
         }
         let size = entry.item.size as usize;
         entry.state = EntryState::Ready;
@@ -102,7 +89,6 @@ impl Broker {
                 self.memory += size;
                 if entry.item.is_expired(step.now.wall) {
                     self.expire_at(index, band, position, step);
-                    return Taken::Expired;
                 }
             }
             Err(_) => {
@@ -117,7 +103,6 @@ impl Broker {
                 }
             }
         }
-        Taken::Kept
     }
 
     /// Asks for one message that must be here before it can leave. False: too many are being read.

@@ -311,22 +311,15 @@ impl Queue {
         (0..BANDS).find_map(|band| self.find_in(band, sequence).map(|position| (band, position)))
     }
 
-    /// As `find`, for one that probably stands behind this place.
-    pub(crate) fn find_behind(&self, place: Option<(usize, usize)>, sequence: u64) -> Option<(usize, usize)> {
-        if let Some((band, position)) = place
-            && let Some(next) = self.bands[band].get(position + 1)
-            && next.item.sequence == sequence
-            && next.is_live()
-        {
-            return Some((band, position + 1));
-        }
-        self.find(sequence)
-    }
-
     /// The place of a sequence in a band, if it waits there.
     pub(crate) fn find_in(&self, band: usize, sequence: u64) -> Option<usize> {
         let entries = &self.bands[band];
-        let at = entries.partition_point(|e| e.item.sequence < sequence);
+        // Where none is missing between, the distance of the sequences tells the place; a search goes all over memory.
+        let distance = usize::try_from(sequence.checked_sub(entries.front()?.item.sequence)?).ok()?;
+        let at = match entries.get(distance) {
+            Some(entry) if entry.item.sequence == sequence => distance,
+            Some(_) | None => entries.partition_point(|e| e.item.sequence < sequence),
+        };
         entries.get(at).filter(|e| e.item.sequence == sequence && e.is_live()).map(|_| at)
     }
 
