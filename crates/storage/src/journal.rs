@@ -3,6 +3,7 @@
 mod append;
 mod batch;
 mod catalogue;
+mod judge;
 pub(crate) mod layout;
 mod outcomes;
 mod producers;

@@ -146,10 +146,9 @@ impl Disk for SmallDisk<'_> {
 fn recover(disk: &mut MemoryDisk, settings: &Settings, now: Now) -> (Broker, Journal) {
     let mut broker = Broker::new(settings.clone());
     let options = JournalOptions { segment_bytes: 1 << 20, ..JournalOptions::default() };
-    let journal = journal::recover(disk, DIALECTS, options, &mut |record, at, released| {
-        broker.restore(record, at, released);
-    })
-    .unwrap();
+    let journal =
+        journal::recover(disk, DIALECTS, options, &mut |record, at, released| broker.restore(record, at, released))
+            .unwrap();
     broker.restored(now);
     broker.check_invariants();
     (broker, journal)
