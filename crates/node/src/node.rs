@@ -1,6 +1,6 @@
 //! The node: broker and journal, stepped together.
 
-use ferrymq_broker::{Broker, Effects, Fetch};
+use ferrymq_broker::{Broker, Effects, Fetch, Rest};
 use ferrymq_model::{Message, Now, Request, SessionId};
 use ferrymq_storage::{Batch, Journal};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub enum Input<'a> {
     StoreFailed,
     /// A message was read back, or could not be.
     Fetched(Fetch, Result<Arc<Message>, String>),
-    /// Time passed. Every 100 ms or so, and never later than twice that.
+    /// Time passed. Every 100 ms or so, and never later than twice that, but for what [`Node::rest`] says may be left out.
     Tick,
 }
 
@@ -88,6 +88,15 @@ impl Node {
             return None;
         }
         self.journal.take_batch()
+    }
+
+    /// Until when ticks do nothing, if no other input comes: until then they may be left out.
+    #[must_use]
+    pub fn rest(&self) -> Rest {
+        if self.store == Store::Open && !self.journal.is_at_rest() {
+            return Rest::No;
+        }
+        self.broker.rest()
     }
 
     /// The broker, to look at: for checks and reports.

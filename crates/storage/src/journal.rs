@@ -202,6 +202,16 @@ impl Journal {
         }
     }
 
+    /// Whether `flush_lazy` has nothing to do until something is appended or released.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.pending.records == 0
+            && !self.segments.may_have_deletable()
+            && !self.out
+            && self.sealed
+            && !self.short_of_space
+    }
+
     /// Everything appended and not yet taken. `None` while a batch is out, or when there is nothing.
     pub fn take_batch(&mut self) -> Option<Batch> {
         assert!(!self.unit_open, "the unit before was not committed");
