@@ -309,6 +309,8 @@ impl Core {
             self.alarm.clear();
             return Pause::Usual;
         }
+        // Not earlier than any deadline that was read, so that nobody who was overlooked is now.
+        self.alarm.plan(at);
         Pause::Until(at)
     }
 
@@ -535,3 +537,6 @@ impl Owned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
