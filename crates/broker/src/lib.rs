@@ -39,6 +39,7 @@ mod producer;
 mod pull;
 mod purge;
 mod queue;
+mod rest;
 mod restore;
 mod router;
 mod schedule;
@@ -56,4 +57,5 @@ mod virtual_topic;
 mod work;
 
 pub use broker::{Broker, Effects};
+pub use rest::Rest;
 pub use settings::{Advised, ScheduleSettings, Settings, VirtualTopic};

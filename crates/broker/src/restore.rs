@@ -3,16 +3,16 @@
 use crate::broker::{Broker, Place, Step};
 use crate::queue::{Durable, Item, Role, band_of};
 use crate::subscribe::parse_selector;
-use ferrymq_model::{DeliveryMode, Message, Now};
+use ferrymq_model::{Message, Now};
 use ferrymq_storage::{Location, Lsn, Placement, Record, StoreDefinition, StoreId};
 use std::sync::Arc;
 
 impl Broker {
     /// Recovery: takes a record. Messages in `released` left their store by it.
     ///
-    /// # Panics
-    /// If a record's store was numbered twice for different things: the journal's bug.
-    pub fn restore(&mut self, record: Record, at: Location, released: &mut Vec<Location>) {
+    /// # Errors
+    /// Why it cannot be true after those before it. What the journal itself says of its records it has looked at.
+    pub fn restore(&mut self, record: Record, at: Location, released: &mut Vec<Location>) -> Result<(), String> {
         match record {
             Record::Define { store, definition, next_sequence, delivered } => {
                 if definition == StoreDefinition::Schedule {
@@ -23,7 +23,7 @@ impl Broker {
                 }
             }
             Record::Forget { store } => self.restore_forget(store, released),
-            Record::Store { message, placements } => self.restore_placed(&message, placements, at, released),
+            Record::Store { message, placements } => self.restore_placed(&message, placements, at, released)?,
             Record::Remove { store, first, last } if Some(store) == self.jobs.store => {
                 self.restore_jobs_removed(first, last, released);
             }
@@ -40,7 +40,7 @@ impl Broker {
             Record::Place { branch, held, placements } => {
                 let sends = self.branches.restoring.get(&branch);
                 match sends.and_then(|sends| sends.get(&held)).map(|send| Arc::clone(&send.message)) {
-                    Some(message) => self.restore_placed(&message, placements, held, released),
+                    Some(message) => self.restore_placed(&message, placements, held, released)?,
                     None => released.extend(placements.iter().map(|_| held)),
                 }
             }
@@ -48,6 +48,7 @@ impl Broker {
             // The journal remembers these itself.
             Record::Outcome { .. } => {}
         }
+        Ok(())
     }
 
     /// Recovery is over: what was delivered before counts as redelivered.
@@ -150,14 +151,15 @@ impl Broker {
         placements: Vec<Placement>,
         at: Location,
         released: &mut Vec<Location>,
-    ) {
+    ) -> Result<(), String> {
         for placement in placements {
             if Some(placement.store) == self.jobs.store {
                 self.restore_job(message, placement.sequence, at, released);
             } else {
-                self.restore_message(message, placement, at, released);
+                self.restore_message(message, placement, at, released)?;
             }
         }
+        Ok(())
     }
 
     fn restore_message(
@@ -166,12 +168,14 @@ impl Broker {
         placement: Placement,
         at: Location,
         released: &mut Vec<Location>,
-    ) {
+    ) -> Result<(), String> {
         let Some(index) = self.stores.get(&placement.store.0).copied() else {
             released.push(at);
-            return;
+            return Ok(());
         };
-        debug_assert_eq!(message.header.mode, DeliveryMode::Persistent);
+        if placement.sequence < self.queues[index].next_sequence && self.is_restored(index, placement.sequence) {
+            return Err(format!("message {} of store {} is there already", placement.sequence, placement.store.0));
+        }
         let mut item = Item::new(Arc::clone(message), band_of(message.header.priority, self.settings.prioritized));
         item.sequence = placement.sequence;
         item.stored = Some(at);
@@ -196,6 +200,12 @@ impl Broker {
             self.expirations.insert((expiration.0, index, item.sequence));
         }
         self.queues[index].insert(item);
+        Ok(())
+    }
+
+    /// Whether a queue, or a prepared branch, has a message of this number.
+    fn is_restored(&self, queue: u32, sequence: u64) -> bool {
+        self.queues[queue].find(sequence).is_some() || self.is_locked_restored(queue, sequence)
     }
 
     fn restore_remove(&mut self, store: StoreId, first: u64, last: u64, released: &mut Vec<Location>) {

@@ -165,6 +165,16 @@ impl Jobs {
         Some(job)
     }
 
+    /// When the first of them is due.
+    pub(crate) fn next_due(&self) -> Option<WallTime> {
+        self.index.first_key_value().map(|(&(due, _), _)| WallTime(due))
+    }
+
+    /// Whether an answer about them goes on with the next tick.
+    pub(crate) fn is_browsed(&self) -> bool {
+        !self.browses.is_empty()
+    }
+
     /// Whether something is due.
     pub(crate) fn has_due(&self, now: WallTime) -> bool {
         self.index.first_key_value().is_some_and(|(&(due, _), _)| due <= now.0)

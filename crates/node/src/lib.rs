@@ -16,6 +16,6 @@
 mod node;
 mod recover;
 
-pub use ferrymq_broker::{Advised, Effects, ScheduleSettings, Settings, VirtualTopic};
+pub use ferrymq_broker::{Advised, Effects, Rest, ScheduleSettings, Settings, VirtualTopic};
 pub use node::{Input, Node};
 pub use recover::recover;

@@ -1,6 +1,6 @@
 //! The node: broker and journal, stepped together.
 
-use ferrymq_broker::{Broker, Effects};
+use ferrymq_broker::{Broker, Effects, Rest};
 use ferrymq_model::{Now, Request, SessionId};
 use ferrymq_storage::journal::Fetched;
 use ferrymq_storage::{Batch, Journal};
@@ -22,7 +22,7 @@ pub enum Input<'a> {
     /// Messages were read back, or could not be: wishes among the effects, in any order. The vector is drained and may
     /// be used again.
     Fetched(&'a mut Vec<Fetched>),
-    /// Time passed. Every 100 ms or so, and never later than twice that.
+    /// Time passed. Every 100 ms or so, and never later than twice that, but for what [`Node::rest`] says may be left out.
     Tick,
 }
 
@@ -89,6 +89,15 @@ impl Node {
             return None;
         }
         self.journal.take_batch()
+    }
+
+    /// Until when ticks do nothing, if no other input comes: until then they may be left out.
+    #[must_use]
+    pub fn rest(&self) -> Rest {
+        if self.store == Store::Open && !self.journal.is_at_rest() {
+            return Rest::No;
+        }
+        self.broker.rest()
     }
 
     /// The broker, to look at: for checks and reports.

@@ -19,9 +19,8 @@ pub fn recover(
     now: Now,
 ) -> Result<Node, RecoverError> {
     let mut broker = Broker::new(settings);
-    let journal = journal::recover(disk, dialects, options, &mut |record, at, released| {
-        broker.restore(record, at, released);
-    })?;
+    let journal =
+        journal::recover(disk, dialects, options, &mut |record, at, released| broker.restore(record, at, released))?;
     broker.restored(now);
     Ok(Node::new(broker, journal))
 }

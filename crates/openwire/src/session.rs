@@ -313,8 +313,8 @@ impl State {
         command: &mut Command,
         reply: Reply,
     ) -> Result<Done, PeerError> {
-        if self.restored.is_restoring() {
-            self.restored.hear(command);
+        if self.restored.is_listening() {
+            self.restored.hear(command, number_of(command).map_or(0, |(number, _)| number));
         }
         match command {
             Command::Message(message) => self.send(cx, message, reply),
@@ -416,7 +416,13 @@ impl State {
 
 /// The response that a command waits for.
 fn reply_of(command: &Command) -> Reply {
-    let (id, is_asked) = match command {
+    number_of(command).and_then(|(number, is_asked)| is_asked.then_some(number))
+}
+
+/// The number that the client gave a command, and whether it waits for a response.
+#[inline]
+fn number_of(command: &Command) -> Option<(i32, bool)> {
+    Some(match command {
         Command::Message(it) => (it.fields.command_id, it.fields.response_required),
         Command::MessageAck(it) => (it.command_id, it.response_required),
         Command::MessagePull(it) => (it.command_id, it.response_required),
@@ -461,6 +467,5 @@ fn reply_of(command: &Command) -> Reply {
         | Command::NetworkBridgeFilter(_)
         | Command::MessageId(_)
         | Command::Object(_) => return None,
-    };
-    is_asked.then_some(id)
+    })
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   connection ──enter──► lock free? ── yes ─► step own requests and the inbox's ─► events to mailboxes ─► unlock ─► wake
 //!                             └─ no ─► leave them in the bounded inbox, go on ──────────────▲ look at the inbox again
-//!   journal's thread, reader's thread, the tick ──► wait for the lock, then the same
+//!   journal's thread, reader's thread, the tick (`alarm.rs` says when) ──► wait for the lock, then the same
 //!
 //!   waking: from an I/O thread each task; from another thread one task for all (`bell.rs`), or, from the journal's
 //!   with nothing else to do, none: it serves the few connections itself (`net/connection/task.rs`)
@@ -18,10 +18,11 @@
 //!   after unlocking.
 //! - In the steady state nothing here allocates: vectors are swapped, and empty queues come back with the next entry.
 
+use crate::alarm::Alarm;
 use crate::clock::Clock;
 use crate::mailbox::{Mailbox, Sleeper};
-use ferrymq_model::{Event, Request, SessionId};
-use ferrymq_node::{Effects, Input, Node};
+use ferrymq_model::{Event, MonoTime, Now, Request, SessionId};
+use ferrymq_node::{Effects, Input, Node, Rest};
 use ferrymq_storage::Batch;
 use ferrymq_storage::journal::{Fetch, Fetched};
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -38,6 +39,9 @@ const INBOX_REQUESTS_MAX: usize = 16_384;
 /// Connections that the journal's thread serves itself after a batch, if no other batch waits. More are woken: their
 /// threads serve them while this one writes what comes next.
 pub(crate) const SERVED_BY_JOURNAL_MAX: usize = 2;
+/// The longest that the tick sleeps while the node rests. Milliseconds. The hour of the clock may be set: whoever waits for
+/// one finds out as late as this.
+const REST_MS_MAX: u64 = 10_000;
 /// Empty event queues that are kept for reuse.
 const SPARES_MAX: usize = 256;
 
@@ -51,6 +55,7 @@ pub(crate) struct Core {
     journal_came_to_rest: Condvar,
     stage: AtomicU8,
     clock: Clock,
+    alarm: Alarm,
     /// The journal's thread, to be unparked.
     journal: OnceLock<Thread>,
     /// Messages to be read back, and the thread that does it.
@@ -64,6 +69,8 @@ struct Owned {
     effects: Effects,
     sessions: Vec<Slot>,
     free: Vec<u32>,
+    /// Whether the node took anything but a tick since the last tick.
+    stirred: bool,
     /// Whether the journal's thread found nothing to do and parked.
     journal_idle: bool,
     /// Whether the disk refused.
@@ -125,9 +132,19 @@ pub(crate) struct Scratch {
     pub(crate) emptied: Vec<VecDeque<Event>>,
 }
 
-/// Whom to unpark after unlocking.
+/// When the tick comes again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pause {
+    /// As usual.
+    Usual,
+    /// At this time, or as usual once the alarm was rung.
+    Until(MonoTime),
+}
+
+/// Whom to unpark or to ring after unlocking.
 #[derive(Debug, Default)]
 struct Bells {
+    tick: bool,
     journal: bool,
     reader: bool,
 }
@@ -162,6 +179,7 @@ impl Core {
             effects: Effects::default(),
             sessions: Vec::new(),
             free: Vec::new(),
+            stirred: true,
             journal_idle: false,
             journal_broken: false,
             spares: Vec::new(),
@@ -174,6 +192,7 @@ impl Core {
             journal_came_to_rest: Condvar::new(),
             stage: AtomicU8::new(Stage::Running as u8),
             clock,
+            alarm: Alarm::default(),
             journal: OnceLock::new(),
             fetches: Mutex::default(),
             reader: OnceLock::new(),
@@ -256,16 +275,56 @@ impl Core {
         Entered::Taken
     }
 
-    /// Time passes: for the node, and for connections whose deadline is there.
-    pub(crate) fn tick(&self, scratch: &mut Scratch) {
+    /// Time passes: for the node, and for connections whose deadline is there. `usual_ms` is how often, unless there is
+    /// nothing to do.
+    pub(crate) fn tick(&self, usual_ms: u64, scratch: &mut Scratch) -> Pause {
         let mut owned = self.owned.lock();
+        self.alarm.clear();
         self.step_inbox(&mut owned, scratch);
         let now = self.clock.now();
         owned.step(now, Input::Tick);
-        let due =
-            owned.sessions.iter().filter_map(|slot| slot.mailbox.as_ref()).filter(|mailbox| mailbox.is_due(now.mono));
+        let due = owned.mailboxes().filter(|mailbox| mailbox.deadline() <= now.mono);
         scratch.wakers.extend(due.filter_map(|mailbox| mailbox.waker_if_waiting()));
+        let stirred = std::mem::replace(&mut owned.stirred, false);
+        let pause =
+            if stirred || self.stage() != Stage::Running { Pause::Usual } else { self.plan(&owned, now, usual_ms) };
         self.leave(owned, scratch);
+        pause
+    }
+
+    /// How long nothing is due, under the lock that keeps it so.
+    fn plan(&self, owned: &Owned, now: Now, usual_ms: u64) -> Pause {
+        let rest_ms = match owned.node.rest() {
+            Rest::No => 0,
+            Rest::Until(at) => at.0.saturating_sub(now.wall.0).min(REST_MS_MAX),
+            Rest::Endless => REST_MS_MAX,
+        };
+        if rest_ms <= usual_ms {
+            return Pause::Usual;
+        }
+        let at = MonoTime(now.mono.0 + rest_ms);
+        self.alarm.plan(at);
+        // Also one that is over: its connection was not waiting yet when it was to be woken.
+        let at = owned.mailboxes().map(|mailbox| mailbox.deadline()).fold(at, MonoTime::min);
+        if at.0 <= now.mono.0 + usual_ms {
+            self.alarm.clear();
+            return Pause::Usual;
+        }
+        // Not earlier than any deadline that was read, so that nobody who was overlooked is now.
+        self.alarm.plan(at);
+        Pause::Until(at)
+    }
+
+    /// Sets when to wake a connection although nothing happened.
+    pub(crate) fn set_deadline(&self, mailbox: &Mailbox, at: MonoTime) {
+        if mailbox.set_deadline(at) {
+            self.alarm.comes_before(at);
+        }
+    }
+
+    /// Waits until the tick has to come before its time.
+    pub(crate) async fn rung(&self) {
+        self.alarm.rung().await;
     }
 
     /// The journal's thread: a batch is durable (`None`: none was out). Gives the next one, or `None` and counts on
@@ -333,11 +392,10 @@ impl Core {
         }
         // Until its thread has looked: what nobody waited for is to be flushed as well now.
         owned.journal_idle = false;
-        let mailboxes = owned.sessions.iter().filter_map(|slot| slot.mailbox.as_ref());
-        let wakers: Vec<Waker> = mailboxes.filter_map(|mailbox| mailbox.waker_if_waiting()).collect();
+        let wakers: Vec<Waker> = owned.mailboxes().filter_map(|mailbox| mailbox.waker_if_waiting()).collect();
         drop(owned);
         wakers.into_iter().for_each(Waker::wake);
-        self.ring(&Bells { journal: true, reader: true });
+        self.ring(&Bells { tick: true, journal: true, reader: true });
     }
 
     /// Waits until everything that entered is durable, or the journal is broken, or the time is over. For the end:
@@ -374,7 +432,7 @@ impl Core {
 
     /// Puts events into mailboxes and collects whom to wake.
     fn distribute(&self, owned: &mut Owned, scratch: &mut Scratch) -> Bells {
-        let Owned { node, effects, sessions, spares, journal_idle, .. } = owned;
+        let Owned { node, effects, sessions, spares, stirred, journal_idle, .. } = owned;
         let room = SPARES_MAX.saturating_sub(spares.len());
         spares.extend(scratch.emptied.drain(..).take(room));
         let mut events = effects.events.drain(..).peekable();
@@ -398,7 +456,11 @@ impl Core {
         }
         let journal = *journal_idle && node.wants_flush();
         *journal_idle &= !journal;
-        Bells { journal, reader }
+        let tick = *stirred && self.alarm.is_planned();
+        if tick {
+            self.alarm.clear();
+        }
+        Bells { tick, journal, reader }
     }
 
     /// Distributes, unlocks, wakes, and goes round again for what was left in the inbox meanwhile.
@@ -423,6 +485,9 @@ impl Core {
     }
 
     fn ring(&self, bells: &Bells) {
+        if bells.tick {
+            self.alarm.ring();
+        }
         if bells.journal
             && let Some(journal) = self.journal.get()
         {
@@ -450,7 +515,12 @@ impl Drop for EndOnPanic {
 }
 
 impl Owned {
-    fn step(&mut self, now: ferrymq_model::Now, input: Input<'_>) {
+    fn mailboxes(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
+        self.sessions.iter().filter_map(|slot| slot.mailbox.as_ref())
+    }
+
+    fn step(&mut self, now: Now, input: Input<'_>) {
+        self.stirred |= !matches!(input, Input::Tick);
         let guard = EndOnPanic;
         self.node.step(now, input, &mut self.effects);
         drop(guard);
@@ -462,3 +532,6 @@ impl Owned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

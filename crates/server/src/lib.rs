@@ -20,6 +20,7 @@
 //! Not here: what a frame means (`stomp`), what a request does (`broker`), what a record is (`storage`).
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod bell;
 mod clock;
 pub mod config;

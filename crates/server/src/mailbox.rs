@@ -111,14 +111,17 @@ impl Mailbox {
         self.inner.lock().waker.take()
     }
 
-    /// Sets when to wake the connection although nothing happened.
-    pub(crate) fn set_deadline(&self, at: MonoTime) {
+    /// Sets when to wake the connection although nothing happened. For whoever runs the connection, through
+    /// `Core::set_deadline`. Whether that is earlier than before.
+    pub(crate) fn set_deadline(&self, at: MonoTime) -> bool {
+        let before = self.deadline.load(Ordering::Relaxed);
         self.deadline.store(at.0, Ordering::Relaxed);
+        at.0 < before
     }
 
-    /// Whether the deadline is there.
-    pub(crate) fn is_due(&self, now: MonoTime) -> bool {
-        self.deadline.load(Ordering::Relaxed) <= now.0
+    /// When to wake the connection although nothing happened.
+    pub(crate) fn deadline(&self) -> MonoTime {
+        MonoTime(self.deadline.load(Ordering::Relaxed))
     }
 }
 

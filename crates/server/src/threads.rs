@@ -4,7 +4,7 @@
 
 use crate::bell::Bell;
 use crate::control::Control;
-use crate::core::Scratch;
+use crate::core::{Pause, Scratch};
 use crate::net::Net;
 use crate::net::listener::{Listening, Threads};
 use crate::server::StartError;
@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::sleep;
 
-/// How often the node hears that time passed. Heart-beats and timeouts are as exact as this.
-const TICK: Duration = Duration::from_millis(100);
+/// How often the node hears that time passed, while it or a connection waits for that. Heart-beats and timeouts are as exact
+/// as this. Milliseconds.
+const TICK_MS: u64 = 100;
 /// How long the end waits for connections to take their last bytes.
 const CONNECTIONS_AT_END: Duration = Duration::from_secs(2);
 /// How often the end looks whether they have.
@@ -111,11 +112,15 @@ async fn io_thread(
 
 async fn tick(net: Arc<Net>) {
     let mut scratch = Scratch::default();
-    let mut interval = tokio::time::interval(TICK);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        interval.tick().await;
-        net.core.tick(&mut scratch);
+        if let Pause::Until(at) = net.core.tick(TICK_MS, &mut scratch) {
+            let ms = at.0.saturating_sub(net.core.clock().mono().0);
+            tokio::select! {
+                () = sleep(Duration::from_millis(ms)) => continue,
+                () = net.core.rung() => {}
+            }
+        }
+        sleep(Duration::from_millis(TICK_MS)).await;
     }
 }
 

@@ -16,6 +16,7 @@ pub use planted::{CALENDAR_BUGS, CalendarBug};
 use crate::content::PLAIN;
 use crate::disk::{Fault, Moment, SURVIVORS, SimDisk};
 use crate::random::Random;
+use crate::rest::step_watched;
 use crate::world::DIALECTS;
 use bytes::Bytes;
 use ferrymq_broker::{Effects, Settings};
@@ -367,7 +368,7 @@ impl Campaign {
 
     fn input(&mut self, input: Input<'_>) -> Done<()> {
         let mut out = Effects::default();
-        self.node.step(self.now, input, &mut out);
+        step_watched(&mut self.node, self.now, input, &mut out);
         self.hear(&mut out);
         while self.node.wants_flush() {
             let Some(mut batch) = self.node.take_batch() else { break };

@@ -130,13 +130,16 @@ fn journal_image(seed: u64, tried: &mut Tried) {
     let mut seen = Vec::new();
     let mut held = BTreeMap::new();
     let options = JournalOptions { segment_bytes: journal::SEGMENT_BYTES_MIN, ..JournalOptions::default() };
-    let recovered = journal::recover(&mut disk, DIALECTS, options, &mut |record, at, _released| match record {
-        Record::Store { message, .. } => seen.push((at, message)),
-        Record::Held { send, .. } => {
-            held.insert(at, send.message);
+    let recovered = journal::recover(&mut disk, DIALECTS, options, &mut |record, at, _released| {
+        match record {
+            Record::Store { message, .. } => seen.push((at, message)),
+            Record::Held { send, .. } => {
+                held.insert(at, send.message);
+            }
+            Record::Place { held: at, .. } => seen.push((at, Arc::clone(&held[&at]))),
+            _ => {}
         }
-        Record::Place { held: at, .. } => seen.push((at, Arc::clone(&held[&at]))),
-        _ => {}
+        Ok(())
     });
     // It may stop early, but it never skips: what it showed is the beginning of what was written.
     let shown: Vec<u64> = seen.iter().map(|(_, message)| message.header.id.sequence).collect();

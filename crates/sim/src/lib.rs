@@ -25,6 +25,7 @@ pub mod managed;
 pub mod oracle;
 pub mod planted;
 pub mod random;
+mod rest;
 pub mod search;
 pub mod table;
 pub mod wire;

@@ -10,6 +10,7 @@ use crate::disk::SimDisk;
 use crate::oracle::{Oracle, Promise, Rules, Taken, Violation};
 use crate::planted::{Bug, Planted};
 use crate::random::Random;
+use crate::rest::step_watched;
 use crate::wire::{WIRE_SLOTS_FROM, WIRES, Wire};
 use ferrymq_model::{Dialect, Dialects, Event, MonoTime, Now, Request, SessionId, WallTime};
 use ferrymq_node::{Effects, Input, Node, Settings};
@@ -248,7 +249,7 @@ impl World {
 
     fn step(&mut self, input: Input<'_>) {
         let Some(node) = &mut self.node else { return };
-        node.step(self.now, input, &mut self.effects);
+        step_watched(node, self.now, input, &mut self.effects);
         self.fetches.append(&mut self.effects.fetches);
         let events = std::mem::take(&mut self.effects.events);
         let mut told = Vec::new();

@@ -50,7 +50,10 @@ fn message(bytes: usize) -> Message {
 
 fn start(disk: &mut dyn Disk, apply: &mut dyn FnMut(Record, Location)) -> Journal {
     let options = JournalOptions { new_store: [1; 16], ..JournalOptions::default() };
-    let take = &mut |record, at, _: &mut Vec<Location>| apply(record, at);
+    let take = &mut |record, at, _: &mut Vec<Location>| {
+        apply(record, at);
+        Ok(())
+    };
     recover(disk, DIALECTS, options, take).expect("the journal is sound")
 }
 

@@ -3,6 +3,7 @@
 mod append;
 mod batch;
 mod catalogue;
+mod judge;
 pub(crate) mod layout;
 mod outcomes;
 mod producers;
@@ -199,6 +200,16 @@ impl Journal {
             self.append_seal();
             self.awaited = true;
         }
+    }
+
+    /// Whether `flush_lazy` has nothing to do until something is appended or released.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.pending.records == 0
+            && !self.segments.may_have_deletable()
+            && !self.out
+            && self.sealed
+            && !self.short_of_space
     }
 
     /// Everything appended and not yet taken. `None` while a batch is out, or when there is nothing.

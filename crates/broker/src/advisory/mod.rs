@@ -131,6 +131,11 @@ pub(crate) struct Advisories {
 }
 
 impl Advisories {
+    /// Whether something waits to be told.
+    pub(crate) fn has_noted(&self) -> bool {
+        !self.noted.is_empty()
+    }
+
     /// Nothing of recovery is told: it was told when it happened.
     pub(crate) fn forget_noted(&mut self) {
         self.noted.clear();

@@ -321,6 +321,7 @@ impl Broker {
     /// Recovery is over: what branches still hold waits with them for their decision.
     pub(crate) fn restored_branches(&mut self) {
         for (number, sends) in std::mem::take(&mut self.branches.restoring) {
+            // The journal gives a held message only with the prepare of its branch, or else with its decision.
             let xid = self.branches.numbers.get(&number).expect("what is held is held by a prepared branch");
             let branch = self.branches.prepared.get_mut(xid).expect("a number leads to a prepared branch");
             let work = &mut branch.work[0];
@@ -340,6 +341,19 @@ impl Broker {
         let keeper = &mut self.subscriptions[keeper];
         keeper.unsettled.push_back(Unsettled { source: Source::Queue(queue), item, status: Status::Held(hold) });
         keeper.live += 1;
+    }
+
+    /// Recovery: whether a prepared branch has locked a message of this number.
+    pub(crate) fn is_locked_restored(&self, queue: u32, sequence: u64) -> bool {
+        let keepers = self.branches.prepared.values().filter_map(|branch| branch.keeper);
+        let mut locked = keepers.filter_map(|key| self.subscriptions.find(key));
+        self.queues[queue].in_flight > 0
+            && locked.any(|index| {
+                let mut unsettled = self.subscriptions[index].unsettled.iter();
+                unsettled.any(|it| {
+                    it.source == Source::Queue(queue) && it.item.sequence == sequence && it.status != Status::Settled
+                })
+            })
     }
 
     /// Recovery: a branch is decided. What it had locked is in its place again, until a record takes it away.

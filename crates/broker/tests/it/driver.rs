@@ -1,6 +1,6 @@
 //! Drives a broker with a journal on a disk in memory, and prints what comes out, one line an event.
 
-use ferrymq_broker::{Broker, Effects, Settings};
+use ferrymq_broker::{Broker, Effects, Rest, Settings};
 use ferrymq_model::event::Report;
 use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::selector::Operand;
@@ -147,10 +147,9 @@ impl Disk for SmallDisk<'_> {
 fn recover(disk: &mut MemoryDisk, settings: &Settings, now: Now) -> (Broker, Journal) {
     let mut broker = Broker::new(settings.clone());
     let options = JournalOptions { segment_bytes: 1 << 20, ..JournalOptions::default() };
-    let journal = journal::recover(disk, DIALECTS, options, &mut |record, at, released| {
-        broker.restore(record, at, released);
-    })
-    .unwrap();
+    let journal =
+        journal::recover(disk, DIALECTS, options, &mut |record, at, released| broker.restore(record, at, released))
+            .unwrap();
     broker.restored(now);
     broker.check_invariants();
     (broker, journal)
@@ -238,7 +237,18 @@ impl Bench {
     pub(crate) fn tick(&mut self, later_ms: u64) {
         self.now.wall.0 += later_ms;
         self.now.mono.0 += later_ms;
+        let before = (self.journal.last_lsn(), self.out.events.len(), self.out.fetches.len());
+        let rest = self.broker.rest();
         self.broker.tick(self.now, &mut self.journal, &mut self.out);
+        let may_be_left_out = match rest {
+            Rest::No => false,
+            Rest::Until(at) => at > self.now.wall,
+            Rest::Endless => true,
+        };
+        if may_be_left_out {
+            let after = (self.journal.last_lsn(), self.out.events.len(), self.out.fetches.len());
+            assert_eq!((before, rest), (after, self.broker.rest()), "a tick at rest did something");
+        }
         self.broker.check_invariants();
         self.fetch();
     }

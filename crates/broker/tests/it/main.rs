@@ -7,6 +7,7 @@ mod advisories;
 mod branches;
 mod browse;
 mod confirm;
+mod contradictions;
 mod counted;
 mod dead_letter;
 mod declared;

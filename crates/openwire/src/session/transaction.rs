@@ -190,9 +190,9 @@ impl State {
                 let owner = id.connection_id.as_ref();
                 let owner = owner.ok_or_else(|| PeerError::missing("a transaction id", "a connection id"))?;
                 self.check_connection(&owner.value)?;
-                self.local_transaction(cx, id, kind, reply)
+                self.local_transaction(cx, id, kind, info.command_id, reply)
             }
-            Some(WireTransactionId::Xa(id)) => self.branch(cx, id, kind, reply),
+            Some(WireTransactionId::Xa(id)) => self.branch(cx, id, kind, info.command_id, reply),
         }
     }
 
@@ -201,17 +201,18 @@ impl State {
         cx: &mut Context<'_>,
         id: &LocalTransactionId,
         kind: Kind,
+        number: i32,
         reply: Reply,
     ) -> Result<Done, PeerError> {
         match kind {
-            Kind::Begin => self.begin(cx, id, reply),
-            Kind::CommitOnePhase | Kind::CommitTwoPhase => self.commit(cx, id, reply),
+            Kind::Begin => self.begin(cx, id, number, reply),
+            Kind::CommitOnePhase | Kind::CommitTwoPhase => self.commit(cx, id, number, reply),
             Kind::Rollback => {
                 let confirm = self.confirm_if_asked(reply)?;
                 let Some(local) = self.transactions.remove_local(id) else {
                     return Err(not_started_local(id));
                 };
-                self.restored.end(local.id);
+                self.restored.forget(local.id);
                 self.consumers.release_held(local.id);
                 cx.requests.push(Request::Rollback { transaction: local.id, confirm });
                 Ok(Done::Later)
@@ -224,7 +225,13 @@ impl State {
         }
     }
 
-    fn begin(&mut self, cx: &mut Context<'_>, id: &LocalTransactionId, reply: Reply) -> Result<Done, PeerError> {
+    fn begin(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: &LocalTransactionId,
+        number: i32,
+        reply: Reply,
+    ) -> Result<Done, PeerError> {
         // Said again, as after a failure: it is there.
         if self.transactions.local.contains_key(&id.value) {
             return Ok(Done::Now);
@@ -233,7 +240,7 @@ impl State {
         let confirm = self.confirm_if_asked(reply)?;
         let transaction = self.transactions.next_id();
         self.transactions.local.insert(id.value, Local { id: transaction, doomed: None });
-        self.restored.began(transaction);
+        self.restored.began(transaction, number);
         let name = Some(Arc::from(mapping::local_transaction_text(id)));
         cx.requests.push(Request::Begin { transaction, name, confirm });
         Ok(Done::Later)
@@ -247,7 +254,13 @@ impl State {
         Ok(())
     }
 
-    fn commit(&mut self, cx: &mut Context<'_>, id: &LocalTransactionId, reply: Reply) -> Result<Done, PeerError> {
+    fn commit(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: &LocalTransactionId,
+        number: i32,
+        reply: Reply,
+    ) -> Result<Done, PeerError> {
         let Some(mut local) = self.transactions.remove_local(id) else {
             // Its client lost the answer, or never began it.
             let name = mapping::local_transaction_text(id);
@@ -256,7 +269,7 @@ impl State {
             return Ok(Done::Later);
         };
         let transaction = local.id;
-        if self.restored.end(transaction) {
+        if self.restored.end(transaction, number) {
             local.doomed.get_or_insert_with(|| UNACKNOWLEDGED.to_owned());
         }
         if let Some(cause) = local.doomed {
@@ -276,12 +289,13 @@ impl State {
         cx: &mut Context<'_>,
         id: &XaTransactionId,
         kind: Kind,
+        number: i32,
         reply: Reply,
     ) -> Result<Done, PeerError> {
         let xid = Arc::new(mapping::xid(id).map_err(|error| PeerError::xa(BranchError::Failed, &error.to_string()))?);
         let action = match kind {
             Kind::Begin => {
-                let Some(transaction) = self.begin_branch(id)? else {
+                let Some(transaction) = self.begin_branch(id, number)? else {
                     return Ok(Done::Now);
                 };
                 BranchAction::Start(transaction)
@@ -295,7 +309,7 @@ impl State {
             Kind::Prepare | Kind::CommitOnePhase => {
                 if let Some(branch) = self.transactions.branches.get_mut(id) {
                     for work in &branch.ids {
-                        if self.restored.end(*work) {
+                        if self.restored.end(*work, number) {
                             branch.doomed.get_or_insert_with(|| UNACKNOWLEDGED.to_owned());
                         }
                     }
@@ -323,7 +337,7 @@ impl State {
     }
 
     /// The work that begins; `None`: it goes on.
-    fn begin_branch(&mut self, id: &XaTransactionId) -> Result<Option<TransactionId>, PeerError> {
+    fn begin_branch(&mut self, id: &XaTransactionId, number: i32) -> Result<Option<TransactionId>, PeerError> {
         if !self.transactions.branches.contains_key(id) {
             self.check_transactions()?;
         }
@@ -338,7 +352,7 @@ impl State {
             return Ok(None);
         }
         branch.ids.push(transaction);
-        self.restored.began(transaction);
+        self.restored.began(transaction, number);
         Ok(Some(transaction))
     }
 
@@ -373,7 +387,7 @@ impl State {
             (RefusalKind::Branch(BranchError::HeuristicallyCommitted), _) => self.end_branch(id, false),
             (RefusalKind::Branch(BranchError::Unknown), _) => self.end_branch(id, true),
             (_, BranchAction::Start(transaction)) => {
-                self.restored.end(transaction);
+                self.restored.forget(transaction);
                 if let Some(branch) = self.transactions.branches.get_mut(id) {
                     branch.ids.retain(|known| *known != transaction);
                     branch.workers = 0;
@@ -389,7 +403,7 @@ impl State {
     /// Another session decided a branch, or its end undid one.
     pub(super) fn branch_ended(&mut self, transaction: TransactionId, is_committed: bool) {
         self.transactions.remove_work(transaction);
-        self.restored.end(transaction);
+        self.restored.forget(transaction);
         if is_committed {
             self.consumers.forget_held(transaction);
         } else {
@@ -400,7 +414,7 @@ impl State {
     fn end_branch(&mut self, id: &XaTransactionId, is_rolled_back: bool) {
         let Some(branch) = self.transactions.branches.remove(id) else { return };
         for transaction in branch.ids {
-            self.restored.end(transaction);
+            self.restored.forget(transaction);
             if is_rolled_back {
                 self.consumers.release_held(transaction);
             } else {

@@ -509,7 +509,7 @@ impl Connection {
             Phase::Finishing(_, until) | Phase::Lingering { until, .. } => deadline = deadline.min(*until),
             Phase::Detecting | Phase::Over => {}
         }
-        self.mailbox.set_deadline(deadline);
+        self.net.core.set_deadline(&self.mailbox, deadline);
         let deaf = self.outbox.len() >= HIGH_WATER_BYTES || !self.held.is_empty();
         // The stage is looked at after the waker is there: whoever changes it wakes who waits.
         if !self.mailbox.wait(waker, deaf) || self.net.core.stage() != stage {

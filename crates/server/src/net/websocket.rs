@@ -182,7 +182,7 @@ impl Connection {
             {
                 return Poll::Ready(Woken::Message(message));
             }
-            self.mailbox.set_deadline(self.session.next_tick().unwrap_or(NEVER));
+            self.net.core.set_deadline(&self.mailbox, self.session.next_tick().unwrap_or(NEVER));
             if self.mailbox.wait(context.waker(), false) && self.net.core.stage() == stage {
                 return Poll::Pending;
             }

@@ -111,7 +111,7 @@ fn message(sequence: u64, properties: Properties, fill: usize) -> Message {
 pub(super) fn journal(variant: u64) -> SimDisk {
     let mut disk = SimDisk::new(Random::new(variant));
     let options = JournalOptions { segment_bytes: journal::SEGMENT_BYTES_MIN, ..JournalOptions::default() };
-    let mut journal = journal::recover(&mut disk, DIALECTS, options, &mut |_, _, _| {}).expect("an empty disk");
+    let mut journal = journal::recover(&mut disk, DIALECTS, options, &mut |_, _, _| Ok(())).expect("an empty disk");
     let store = StoreId(1);
     let queue = Destination { kind: DestinationKind::Queue, name: Arc::from("Q") };
     for sequence in 1..=30_u64 {

@@ -119,14 +119,17 @@ impl ManagedBug {
         };
         let options = JournalOptions { segment_bytes: SEGMENT_BYTES_MIN, ..JournalOptions::default() };
         let mut placed = BTreeMap::new();
-        let journal = recover(disk, DIALECTS, options, &mut |record, _, _| match record {
-            Record::Place { held, placements, .. } => {
-                placed.extend(placements.iter().map(|place| ((place.store, place.sequence), held.segment)));
+        let journal = recover(disk, DIALECTS, options, &mut |record, _, _| {
+            match record {
+                Record::Place { held, placements, .. } => {
+                    placed.extend(placements.iter().map(|place| ((place.store, place.sequence), held.segment)));
+                }
+                Record::Remove { store, first, last } => {
+                    placed.retain(|(of, sequence), _| *of != store || !(first..=last).contains(sequence));
+                }
+                _ => {}
             }
-            Record::Remove { store, first, last } => {
-                placed.retain(|(of, sequence), _| *of != store || !(first..=last).contains(sequence))
-            }
-            _ => {}
+            Ok(())
         });
         let Ok(mut journal) = journal else { return };
         let Some((&(store, sequence), segment)) = placed.first_key_value() else { return };

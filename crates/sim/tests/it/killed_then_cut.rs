@@ -7,7 +7,10 @@ use ferrymq_storage::{Journal, Record, StoreDefinition, StoreId, Urgency};
 fn recover(disk: &mut SimDisk) -> (Journal, usize) {
     let options = JournalOptions { segment_bytes: SEGMENT_BYTES_MIN, ..JournalOptions::default() };
     let mut records = 0;
-    let journal = journal::recover(disk, DIALECTS, options, &mut |_, _, _| records += 1);
+    let journal = journal::recover(disk, DIALECTS, options, &mut |_, _, _| {
+        records += 1;
+        Ok(())
+    });
     (journal.unwrap_or_else(|error| panic!("{error}")), records)
 }
 

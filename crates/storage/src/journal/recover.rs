@@ -2,6 +2,7 @@
 
 use super::batch::{Step, perform};
 use super::catalogue::Catalogue;
+use super::judge::Judge;
 use super::layout::{self, FLAG_BATCH_START, FLAG_UNIT_END, SegmentHeader, SegmentStart};
 use super::scan::{Expected, Found, SegmentBytes, SegmentScan, Unfinished, find_proof, read_start};
 use super::segments::Segments;
@@ -13,6 +14,9 @@ use crate::record::{Record, SegmentEnd, StoreId};
 use ferrymq_model::Dialects;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+
+/// The number of a segment's first record: its others are numbered after it, and it holds fewer than its bytes.
+const LSN_FIRST_MAX: u64 = u64::MAX - 2 * u32::MAX as u64;
 
 /// Why there is no journal.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,8 +64,8 @@ impl From<DiskError> for RecoverError {
 }
 
 /// Takes every record of every complete unit, in order, with its place. Pushes the place of each message that left a
-/// store by it, once for each placement.
-pub type Apply<'a> = dyn FnMut(Record, Location, &mut Vec<Location>) + 'a;
+/// store by it, once for each placement. The error says why the record cannot be true after those before it.
+pub type Apply<'a> = dyn FnMut(Record, Location, &mut Vec<Location>) -> Result<(), String> + 'a;
 
 /// Reads the journal, hands every complete record to `apply`, and starts a new epoch in a new segment. An unfinished
 /// tail is left out, never overwritten, and deleted only once the new epoch is durable. An empty disk gives an empty
@@ -77,6 +81,9 @@ pub fn recover(
 ) -> Result<Journal, RecoverError> {
     assert!(options.segment_bytes >= SEGMENT_BYTES_MIN, "a segment is at least {SEGMENT_BYTES_MIN} bytes long");
     let numbers = disk.list()?;
+    if let Some(last) = numbers.last().copied().filter(|last| *last == u32::MAX) {
+        return Err(corrupt(last, 0, "it has the last number there is"));
+    }
     let mut unseen = |_: Item<'_>| {};
     let mut replay = Replay::new(dialects, apply, &mut unseen, numbers.clone());
     replay.all(disk)?;
@@ -92,7 +99,7 @@ pub(crate) fn check(
     numbers: Vec<u32>,
     visit: &mut dyn FnMut(Item<'_>),
 ) -> Result<(Lsn, u64), RecoverError> {
-    let mut ignore = |_: Record, _: Location, _: &mut Vec<Location>| {};
+    let mut ignore = |_: Record, _: Location, _: &mut Vec<Location>| Ok(());
     let mut replay = Replay::new(dialects, &mut ignore, visit, numbers);
     replay.all(disk)?;
     Ok((Lsn(replay.complete.lsn), replay.unit.len() as u64))
@@ -158,6 +165,7 @@ struct Replay<'a, 'f> {
     epoch_max: u64,
     segments: Segments,
     catalogue: Catalogue,
+    judge: Judge,
     /// Segments that must exist, and where their records end at least.
     live: BTreeMap<u32, u32>,
     /// Where reading stopped in each segment.
@@ -184,6 +192,7 @@ impl<'a, 'f> Replay<'a, 'f> {
             epoch_max: 0,
             segments: Segments::default(),
             catalogue: Catalogue::default(),
+            judge: Judge::default(),
             live: BTreeMap::new(),
             stops: BTreeMap::new(),
             released: Vec::new(),
@@ -220,7 +229,8 @@ impl<'a, 'f> Replay<'a, 'f> {
         }
         self.judge_tail(disk)?;
         self.judge_blank(disk, &blank)?;
-        self.judge_live()
+        self.judge_live()?;
+        self.judge.end().map_err(|(at, what)| corrupt(at.segment, at.offset, &what))
     }
 
     fn exists(&self, segment: u32) -> bool {
@@ -230,6 +240,9 @@ impl<'a, 'f> Replay<'a, 'f> {
     /// Whether this segment follows what was read so far.
     fn join(&mut self, header: &SegmentHeader) -> Result<(), RecoverError> {
         let here = header.segment;
+        if header.epoch == u64::MAX || header.first_lsn > LSN_FIRST_MAX {
+            return Err(corrupt(here, 0, "it begins with the last numbers there are"));
+        }
         let before = Complete {
             segment: header.previous,
             crc: header.previous_crc,
@@ -301,12 +314,12 @@ impl<'a, 'f> Replay<'a, 'f> {
                     last.next_lsn = header.lsn + 1;
                     last.crc = crc;
                     if std::mem::take(&mut self.gap) {
-                        self.bridge(&stored);
+                        self.bridge(&stored)?;
                     }
                     self.unit.push(Waiting { stored, at: place, end });
                     if header.flags & FLAG_UNIT_END != 0 {
                         self.complete = Complete { segment: number, crc, lsn: header.lsn };
-                        self.unit_complete();
+                        self.unit_complete()?;
                     }
                 }
                 Found::Blank { at } => {
@@ -332,19 +345,19 @@ impl<'a, 'f> Replay<'a, 'f> {
 
     /// Segments between the last one and this one were deleted, maybe with the end of a unit that began before. Then
     /// the unit was complete, and its records that are left count. The catalogue behind the gap tells.
-    fn bridge(&mut self, first: &Stored) {
+    fn bridge(&mut self, first: &Stored) -> Result<(), RecoverError> {
         if let Stored::Catalogue { segments, .. } = first {
             let counts = |waiting: &Waiting| {
                 segments.iter().any(|end| end.segment == waiting.at.segment && waiting.end <= end.end)
             };
             self.unit.retain(counts);
-            self.unit_complete();
-        } else {
-            self.unit.clear();
+            return self.unit_complete();
         }
+        self.unit.clear();
+        Ok(())
     }
 
-    fn unit_complete(&mut self) {
+    fn unit_complete(&mut self) -> Result<(), RecoverError> {
         let unit = std::mem::take(&mut self.unit);
         let unit_segment = unit.first().map_or(0, |waiting| waiting.at.segment);
         let mut defined: VecDeque<StoreId> = unit.iter().filter_map(|waiting| defined(&waiting.stored)).collect();
@@ -356,14 +369,14 @@ impl<'a, 'f> Replay<'a, 'f> {
                     if let Record::Define { .. } = record {
                         defined.pop_front();
                     }
-                    self.take(record, at);
+                    self.take(record, at)?;
                 }
                 Stored::Counted(record) => {
                     if let Record::Store { message, .. } = &record {
                         let id = &message.header.id;
                         self.catalogue.producers.restore(&id.producer, id.sequence.saturating_add(1));
                     }
-                    self.take(record, at);
+                    self.take(record, at)?;
                 }
                 Stored::Producers(producers) => {
                     for (name, next) in &producers {
@@ -376,8 +389,8 @@ impl<'a, 'f> Replay<'a, 'f> {
                     }
                 }
                 Stored::Catalogue { segments, stores, branches } => {
-                    self.dissolve_others(&branches, at);
-                    self.forget_others(stores, &defined, at);
+                    self.dissolve_others(&branches, at)?;
+                    self.forget_others(stores, &defined, at)?;
                     self.catalogue.outcomes.clear();
                     self.live = segments.iter().map(|SegmentEnd { segment, end }| (*segment, *end)).collect();
                     self.live.insert(at.segment, 0);
@@ -395,34 +408,38 @@ impl<'a, 'f> Replay<'a, 'f> {
                 Stored::Seal => {}
             }
         }
+        Ok(())
     }
 
     /// What a catalogue does not name was forgotten, even if the record that said so is gone. `next`: the stores that the
     /// records behind the catalogue define, its own first. Those must come later: what is defined again, under a new
     /// number, is not what was forgotten.
-    fn forget_others(&mut self, named: u32, next: &VecDeque<StoreId>, at: Location) {
+    fn forget_others(&mut self, named: u32, next: &VecDeque<StoreId>, at: Location) -> Result<(), RecoverError> {
         let named = named as usize;
         if next.len() < named {
-            return;
+            return Ok(());
         }
         let is_named = |store: &StoreId| next.iter().take(named).any(|other| other == store);
         let mut forgotten: Vec<_> = self.catalogue.ids().filter(|store| !is_named(store)).collect();
         forgotten.sort_unstable();
         for store in forgotten {
-            self.take(Record::Forget { store }, at);
+            self.take(Record::Forget { store }, at)?;
         }
+        Ok(())
     }
 
     /// A prepared branch that a catalogue does not name was decided, even if the record that said so is gone.
-    fn dissolve_others(&mut self, named: &[u64], at: Location) {
+    fn dissolve_others(&mut self, named: &[u64], at: Location) -> Result<(), RecoverError> {
         let known = self.catalogue.branches.keys().copied();
         let others: Vec<u64> = known.filter(|branch| !named.contains(branch)).collect();
         for branch in others {
-            self.take(Record::Dissolve { branch }, at);
+            self.take(Record::Dissolve { branch }, at)?;
         }
+        Ok(())
     }
 
-    fn take(&mut self, record: Record, at: Location) {
+    fn take(&mut self, record: Record, at: Location) -> Result<(), RecoverError> {
+        self.judge.see(&record, at).map_err(|what| corrupt(at.segment, at.offset, &what))?;
         self.catalogue.see(&record);
         let segment = self.segments.get_mut(at.segment).expect("it was noted when it was opened");
         match &record {
@@ -441,7 +458,7 @@ impl<'a, 'f> Replay<'a, 'f> {
             }
             Record::Place { held, placements, .. } => {
                 if !self.segments.place(held.segment, placements.len(), at.segment) {
-                    return;
+                    return Ok(());
                 }
             }
             Record::Dissolve { branch } => {
@@ -450,10 +467,11 @@ impl<'a, 'f> Replay<'a, 'f> {
             Record::Outcome { name, outcome } => self.catalogue.outcomes.note(name, *outcome, Lsn(0)),
             Record::Define { .. } | Record::Forget { .. } | Record::Delivered { .. } => {}
         }
-        (self.apply)(record, at, &mut self.released);
+        (self.apply)(record, at, &mut self.released).map_err(|what| corrupt(at.segment, at.offset, &what))?;
         for released in self.released.drain(..) {
             self.segments.release(released.segment, at.segment);
         }
+        Ok(())
     }
 
     /// Whether what stands behind the last record is what an unfinished write leaves.

@@ -128,9 +128,7 @@ impl Decoder {
             KIND_OUTCOMES => outcomes(&mut input)?,
             KIND_DEFINE => Stored::Record(define(&mut input)?),
             KIND_FORGET => Stored::Record(Record::Forget { store: StoreId(input.u32()?) }),
-            KIND_REMOVE => {
-                Stored::Record(Record::Remove { store: StoreId(input.u32()?), first: input.u64()?, last: input.u64()? })
-            }
+            KIND_REMOVE => Stored::Record(remove(&mut input)?),
             KIND_DELIVERED => Stored::Record(Record::Delivered { store: StoreId(input.u32()?), through: input.u64()? }),
             KIND_CATALOGUE | KIND_CATALOGUE_BRANCHES => catalogue(kind, &mut input)?,
             KIND_DROPPED => {
@@ -190,6 +188,9 @@ impl Decoder {
         if !placements.is_empty() {
             return Err(DecodeError::Malformed("a message that is not sent yet stands somewhere"));
         }
+        if leaves.is_empty() {
+            return Err(DecodeError::Malformed("a message is sent nowhere"));
+        }
         Ok(PreparedSend { leaves, counted: flags & 1 != 0, message })
     }
 
@@ -248,6 +249,14 @@ impl Decoder {
             _ => self.destination.insert(Arc::new(Destination { kind, name: name.into() })).clone(),
         })
     }
+}
+
+fn remove(input: &mut Input<'_>) -> Result<Record, DecodeError> {
+    let (store, first, last) = (StoreId(input.u32()?), input.u64()?, input.u64()?);
+    if first > last {
+        return Err(DecodeError::Malformed("a range of messages ends before it begins"));
+    }
+    Ok(Record::Remove { store, first, last })
 }
 
 fn define(input: &mut Input<'_>) -> Result<Record, DecodeError> {
@@ -483,7 +492,11 @@ impl<'a> Input<'a> {
         let count = self.count(12)?;
         let mut placements = Vec::with_capacity(count);
         for _ in 0..count {
-            placements.push(Placement { store: StoreId(self.u32()?), sequence: self.u64()? });
+            let placement = Placement { store: StoreId(self.u32()?), sequence: self.u64()? };
+            if matches!(placement.sequence, 0 | u64::MAX) {
+                return Err(DecodeError::Malformed("a message has a number that none has"));
+            }
+            placements.push(placement);
         }
         Ok(placements)
     }

@@ -2,6 +2,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod branches;
+mod contradictions;
 mod crash;
 mod crash_disk;
 mod damage;

@@ -150,10 +150,13 @@ fn a_store_that_was_made_again_is_told_after_the_end_of_the_old_one() {
     let segments = disk.list().unwrap();
     assert!(segments.contains(&1) && !segments.contains(&said), "segments {segments:?}, it was said in {said}");
     let mut told = Vec::new();
-    let mut note = |record, _, _: &mut Vec<ferrymq_storage::Location>| match record {
-        Record::Forget { store } => told.push(format!("forget {}", store.0)),
-        Record::Define { store, .. } if store.0 > 2 => told.push(format!("define {}", store.0)),
-        _ => {}
+    let mut note = |record, _, _: &mut Vec<ferrymq_storage::Location>| {
+        match record {
+            Record::Forget { store } => told.push(format!("forget {}", store.0)),
+            Record::Define { store, .. } if store.0 > 2 => told.push(format!("define {}", store.0)),
+            _ => {}
+        }
+        Ok(())
     };
     ferrymq_storage::journal::recover(&mut disk, DIALECTS, small(), &mut note).unwrap();
     told.dedup();

@@ -150,8 +150,10 @@ impl State {
 
 pub fn recover(disk: &mut dyn Disk, options: JournalOptions) -> Result<(Journal, State), RecoverError> {
     let mut state = State::default();
-    let journal =
-        journal::recover(disk, DIALECTS, options, &mut |record, at, released| state.apply(record, at, released))?;
+    let journal = journal::recover(disk, DIALECTS, options, &mut |record, at, released| {
+        state.apply(record, at, released);
+        Ok(())
+    })?;
     Ok((journal, state))
 }
 

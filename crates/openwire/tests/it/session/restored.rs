@@ -4,6 +4,7 @@ use super::script::{Script, consumer, consumer_info, message, producer, producer
 use super::transactions::{BEGIN, COMMIT_ONE_PHASE, END, PREPARE, ROLLBACK, ack, info, local, xa};
 use ferrymq_model::event::Vote;
 use ferrymq_model::{BranchError, DestinationKind, Event, RefusalKind, Token};
+use ferrymq_openwire::codec::connection::ConnectionControl;
 use ferrymq_openwire::codec::ids::ObjectId;
 use ferrymq_openwire::codec::message::Message;
 use ferrymq_openwire::codec::message_ack::MessageAck;
@@ -20,6 +21,16 @@ fn sent(sequence: i64, transaction: TransactionId) -> Message {
 
 fn begin(transaction: TransactionId) -> TransactionInfo {
     TransactionInfo { response_required: false, ..info(0, Some(transaction), BEGIN) }
+}
+
+/// As clients number it.
+fn numbered(number: i32, mut message: Message) -> Message {
+    message.fields.command_id = number;
+    message
+}
+
+fn begin_at(number: i32, transaction: TransactionId) -> TransactionInfo {
+    TransactionInfo { command_id: number, ..begin(transaction) }
 }
 
 /// What was there before the failure: a producer, so many consumers.
@@ -140,5 +151,117 @@ fn a_branch_that_was_prepared_before_the_failure_stays_so() {
     script.client(info(5, Some(xa(b"g")), PREPARE));
     script.refuse(Some(3), RefusalKind::Branch(BranchError::Protocol), "branch g is prepared");
     script.event(Event::Prepared { token: Token(5), vote: Vote::Prepared });
+    script.finish();
+}
+
+#[test]
+fn who_left_nothing_out_commits_without_having_acknowledged() {
+    let mut script = Script::reopen("restored-complete");
+    restore(&mut script, 1);
+    script.client(begin_at(10, local(1)));
+    script.client(numbered(11, sent(1, local(1))));
+    script.note("between 10 and 12 there was nothing but 11");
+    script.client(info(12, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn a_number_that_is_missing_may_be_an_acknowledgement() {
+    let mut script = Script::reopen("restored-missing-last");
+    restore(&mut script, 1);
+    script.client(begin_at(10, local(1)));
+    script.client(numbered(11, sent(1, local(1))));
+    script.note("12 was lost with the connection");
+    script.client(info(13, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+/// `jms.transactedIndividualAck`: it acknowledges what it got before it sends.
+#[test]
+fn a_number_that_is_missing_at_the_beginning_counts_too() {
+    let mut script = Script::reopen("restored-missing-first");
+    restore(&mut script, 1);
+    script.client(begin_at(10, local(1)));
+    script.client(numbered(12, sent(1, local(1))));
+    script.client(info(13, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+/// What such a client says where a producer was closed in the transaction: it makes it for the messages.
+fn closed() -> RemoveInfo {
+    RemoveInfo { object_id: Some(ObjectId::ProducerId(producer(1))), ..RemoveInfo::default() }
+}
+
+#[test]
+fn the_end_of_a_producer_is_no_lost_acknowledgement() {
+    let mut script = Script::reopen("restored-producer-closed");
+    restore(&mut script, 1);
+    script.client(begin_at(10, local(1)));
+    script.client(numbered(11, sent(1, local(1))));
+    script.note("12 was this");
+    script.client(closed());
+    script.client(info(13, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn the_end_of_a_producer_does_not_hide_a_lost_acknowledgement() {
+    let mut script = Script::reopen("restored-producer-closed-missing");
+    restore(&mut script, 1);
+    script.client(begin_at(10, local(1)));
+    script.client(numbered(11, sent(1, local(1))));
+    script.note("12 or 13 was this");
+    script.client(closed());
+    script.client(info(14, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn numbers_of_transactions_that_were_open_at_the_same_time_are_one_row() {
+    let mut script = Script::reopen("restored-interleaved");
+    restore(&mut script, 1);
+    script.client(begin_at(10, local(1)));
+    script.client(numbered(12, sent(1, local(1))));
+    script.client(begin_at(11, local(2)));
+    script.client(numbered(13, sent(2, local(2))));
+    script.client(info(14, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn a_consumer_that_got_nothing_does_not_spoil_what_another_acknowledged() {
+    let mut script = Script::reopen("restored-idle-beside");
+    restore(&mut script, 2);
+    script.note("anything but what is replayed: the client is back");
+    script.client(RemoveInfo { object_id: Some(ObjectId::SessionId(session(9))), ..RemoveInfo::default() });
+    script.deliver(1, 1, DestinationKind::Queue);
+    script.client(begin_at(10, local(1)));
+    script.client(numbered(11, sent(1, local(1))));
+    script.client(MessageAck { command_id: 12, consumer_id: Some(consumer(2)), ..ack(local(1), 1, 1) });
+    script.client(info(13, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn beyond_more_gaps_than_are_remembered_nothing_is_known() {
+    let mut script = Script::reopen("restored-many-gaps");
+    restore(&mut script, 1);
+    let gaps =
+        (1..5000).map(|index| ConnectionControl { command_id: 2 * index, ..ConnectionControl::default() }.into());
+    script.unwritten(gaps.collect());
+    script.client(begin_at(10_000, local(1)));
+    script.client(numbered(10_001, sent(1, local(1))));
+    script.client(info(10_002, Some(local(1)), COMMIT_ONE_PHASE));
+    script.finish();
+}
+
+#[test]
+fn a_branch_that_left_nothing_out_is_prepared() {
+    let mut script = Script::reopen("restored-branch-complete");
+    restore(&mut script, 1);
+    script.client(begin_at(10, xa(b"g")));
+    script.client(numbered(11, sent(1, xa(b"g"))));
+    script.client(TransactionInfo { response_required: false, ..info(12, Some(xa(b"g")), END) });
+    script.client(info(13, Some(xa(b"g")), PREPARE));
     script.finish();
 }

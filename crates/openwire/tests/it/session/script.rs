@@ -111,6 +111,15 @@ impl Script {
         self.receive();
     }
 
+    /// Commands that lead to nothing, too many to be written down.
+    pub(super) fn unwritten(&mut self, commands: Vec<Command>) {
+        writeln!(self.text, "> {} × {}…", commands.len(), &shown(&commands[0])[..17]).unwrap();
+        for command in commands {
+            self.encoder.encode(&command, &mut self.input).unwrap();
+        }
+        self.receive();
+    }
+
     /// Bytes that are no command.
     pub(super) fn octets(&mut self, octets: &[u8]) {
         writeln!(self.text, "> {octets:02x?}").unwrap();

@@ -105,6 +105,21 @@ class FailoverTest extends Jms {
     }
 
     @Test
+    void what_only_sent_beside_an_idle_consumer_is_committed_over_a_crash() throws Exception {
+        Broker own = closing(Broker.own());
+        Session session = session(connected(failover(own)), Session.SESSION_TRANSACTED);
+        MessageConsumer consumer = session.createConsumer(queue("requests"));
+        send(session, queue("requests"), "first");
+        session.commit();
+        assertEquals("first", nextText(consumer));
+        session.commit();
+        send(session, queue(), "second");
+        own.restart();
+        session.commit();
+        assertEquals(List.of("second"), rest(own, queue()));
+    }
+
+    @Test
     void a_transacted_consumer_gets_everything_once_committed() throws Exception {
         Broker own = closing(Broker.own());
         Session session = session(connected(failover(own)), Session.SESSION_TRANSACTED);
