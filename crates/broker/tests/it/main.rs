@@ -6,6 +6,7 @@ mod driver;
 mod advisories;
 mod branches;
 mod browse;
+mod composites;
 mod confirm;
 mod counted;
 mod dead_letter;
