@@ -17,6 +17,7 @@ mod exclusive;
 mod expiry;
 mod flow_control;
 mod groups;
+mod history;
 mod limits;
 mod no_local;
 mod pull;
