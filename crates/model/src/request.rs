@@ -176,7 +176,7 @@ pub enum Request {
         /// Asks for a confirmation.
         confirm: Option<Token>,
     },
-    /// Deletes a temporary destination of this session.
+    /// Deletes a temporary destination of this session. One that is gone is confirmed.
     DeleteTemporary {
         /// Which.
         destination: Arc<Destination>,
