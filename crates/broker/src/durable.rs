@@ -43,6 +43,8 @@ impl Broker {
         if known.is_none() {
             self.check_destinations()?;
         }
+        let past = self.past_for(session, subscribe, selector.as_ref(), step.now.wall);
+        self.check_past(&past, step.journal)?;
         for leaf in subscribe.address.leaves.iter().filter(|leaf| !leaf.is_pattern()) {
             self.find_or_make(leaf)?;
         }
@@ -50,7 +52,7 @@ impl Broker {
             self.remove_durable(queue);
         }
         let queue = self.add_durable(Durable::wished((key.0, key.1, false), topics, selector, subscribe));
-        self.record_durable(session, queue, subscribe.confirm.is_some(), step);
+        self.record_durable(session, queue, past, subscribe.confirm.is_some(), step);
         self.listens(session, queue);
         Ok(queue)
     }

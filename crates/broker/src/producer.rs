@@ -5,8 +5,8 @@ use crate::broker::{Broker, Place, Step, refusal};
 use crate::router::Route;
 use crate::schedule::schedule_of;
 use crate::session::Full;
-use ferrymq_model::limits::PRODUCERS_PER_SESSION_MAX;
-use ferrymq_model::{Address, Message, ProducerId, RefusalKind, SessionId, Token};
+use ferrymq_model::limits::{DESTINATION_NAME_BYTES_MAX, PRODUCERS_PER_SESSION_MAX};
+use ferrymq_model::{Address, Destination, Message, ProducerId, RefusalKind, SessionId, Token};
 use ferrymq_storage::ProducerSlot;
 use ferrymq_storage::journal::PRODUCERS_MAX;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub(crate) struct Producer {
     pub(crate) slot: Option<ProducerSlot>,
     /// Where it sends.
     pub(crate) address: Arc<Address>,
+    /// All of that as one name, where it is more than one: what is sent shows it as its original destination.
+    composite: Option<Arc<Destination>>,
     /// Where that leads.
     pub(crate) route: Route,
     /// The version of all routes when it was resolved.
@@ -68,7 +70,8 @@ impl Broker {
             let text = format!("at most {PRODUCERS_MAX} producers whose messages are counted are open at a time");
             return self.refuse(session, confirm, refusal(RefusalKind::LimitReached, text), step);
         };
-        let known = Producer { name, slot, address, route, resolved_at };
+        let composite = composite_of(&address);
+        let known = Producer { name, slot, address, composite, route, resolved_at };
         let (name, address) = (known.name.clone(), Arc::clone(&known.address));
         self.asking(session).producers.insert(producer.0, known);
         self.note_producer(session, name.as_ref(), &address, true);
@@ -145,6 +148,7 @@ impl Broker {
             known = &self.asking(session).producers[&producer.0];
         }
         let (route, slot, sequence) = (known.route.clone(), known.counts(&message), message.header.id.sequence);
+        let message = known.named(message);
         if hopeless {
             let text = "the journal stopped: nothing more is made durable";
             return self.refuse(session, confirm, refusal(RefusalKind::StoreFailed, text), step);
@@ -225,7 +229,29 @@ impl Broker {
     }
 }
 
+/// The name of an address of several leaves. One that is too long for a client to name it stays unsaid.
+fn composite_of(address: &Address) -> Option<Arc<Destination>> {
+    let name = address.is_composite().then(|| address.to_name());
+    name.filter(|name| name.name.len() <= DESTINATION_NAME_BYTES_MAX).map(Arc::new)
+}
+
+#[cold]
+fn named(mut message: Arc<Message>, composite: &Arc<Destination>) -> Arc<Message> {
+    let annotations = Arc::make_mut(&mut message).header.annotations.get_or_insert_default();
+    annotations.original_destination = Some(Arc::clone(composite));
+    message
+}
+
 impl Producer {
+    /// A message as it goes on: with the name of the composite that it is sent to.
+    #[inline]
+    pub(crate) fn named(&self, message: Arc<Message>) -> Arc<Message> {
+        match &self.composite {
+            None => message,
+            Some(composite) => named(message, composite),
+        }
+    }
+
     /// Where the sequence of a message counts, if it does.
     #[inline]
     pub(crate) fn counts(&self, message: &Message) -> Option<ProducerSlot> {

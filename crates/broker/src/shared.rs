@@ -6,10 +6,10 @@
 //! listens; the other lives in memory, has names of its own, and ends with its last consumer.
 
 use crate::broker::{Broker, Step, refusal};
-use crate::queue::Durable;
+use crate::queue::{Durable, Item};
 use ferrymq_model::selector::Selector;
 use ferrymq_model::{Destination, Refusal, RefusalKind, SessionId, Subscribe};
-use ferrymq_storage::Urgency;
+use ferrymq_storage::{Lsn, Urgency};
 use std::sync::Arc;
 
 /// Whom a shared subscription that is not durable belongs to, so that nothing of it is stored: no session.
@@ -49,6 +49,8 @@ impl Broker {
         if known.is_none() {
             self.check_destinations()?;
         }
+        let past = self.past_for(session, subscribe, selector.as_ref(), step.now.wall);
+        self.check_past(&past, step.journal)?;
         for leaf in subscribe.address.leaves.iter().filter(|leaf| !leaf.is_pattern()) {
             self.find_or_make(leaf)?;
         }
@@ -58,10 +60,12 @@ impl Broker {
         let made = Durable::wished((key.0, key.1, true), topics, selector, subscribe);
         if durable {
             let queue = self.add_durable(made);
-            self.record_durable(session, queue, subscribe.confirm.is_some(), step);
+            self.record_durable(session, queue, past, subscribe.confirm.is_some(), step);
             return Ok(queue);
         }
-        Ok(self.add_fed(made, Some(CONSUMERS)))
+        let queue = self.add_fed(made, Some(CONSUMERS));
+        self.enqueue_past(queue, past, Lsn(0), step);
+        Ok(queue)
     }
 
     /// The client id that shared subscriptions of a session go by; empty without one.
@@ -80,15 +84,23 @@ impl Broker {
         is_left
     }
 
-    /// Tells the journal of a new subscription, and of one that it replaces.
-    pub(crate) fn record_durable(&mut self, session: SessionId, queue: u32, awaited: bool, step: &mut Step<'_>) {
+    /// Tells the journal of a new subscription with what it gets of the past, and of one that it replaces.
+    pub(crate) fn record_durable(
+        &mut self,
+        session: SessionId,
+        queue: u32,
+        mut past: Vec<Item>,
+        awaited: bool,
+        step: &mut Step<'_>,
+    ) {
         let mut unit = step.journal.begin();
         let placed = self.write_work(&mut unit);
-        self.define(queue, &mut unit);
+        self.store_past(queue, &mut past, &mut unit);
         let lsn = unit.commit(if awaited { Urgency::Awaited } else { Urgency::Lazy });
         self.queues[queue].defined = lsn;
         self.note_lsn(session, lsn);
         self.finish_work(placed, lsn, false, step);
+        self.enqueue_past(queue, past, lsn, step);
     }
 
     /// Whoever comes to what another session has just made is confirmed when that is durable, and no earlier.

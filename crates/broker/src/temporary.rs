@@ -57,14 +57,12 @@ impl Broker {
                 self.kill_temporary(destination, step);
                 self.confirm(session, confirm, step);
             }
-            None => {
-                let kind = match self.places.contains_key(&**destination) {
-                    true => RefusalKind::Denied,
-                    false => RefusalKind::InvalidDestination,
-                };
+            None if self.places.contains_key(&**destination) => {
                 let text = format!("{destination} is no temporary destination of this connection");
-                self.refuse(session, confirm, refusal(kind, text), step);
+                self.refuse(session, confirm, refusal(RefusalKind::Denied, text), step);
             }
+            // It is gone, as it shall be: applications ask more than once.
+            None => self.confirm(session, confirm, step),
         }
     }
 

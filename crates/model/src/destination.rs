@@ -191,6 +191,23 @@ impl Address {
         if leaves.is_empty() { Err(DestinationError::Empty) } else { Ok(Self { leaves }) }
     }
 
+    /// The whole of it as one name, `A,B,topic://C`: of the first leaf's kind, the others with a prefix where they are of
+    /// another. It may be longer than a destination's name is.
+    #[must_use]
+    pub fn to_name(&self) -> Destination {
+        let mut leaves = self.leaves.iter();
+        let first = leaves.next().expect("an address is never empty");
+        let mut name = String::from(&*first.name);
+        for leaf in leaves {
+            name.push(',');
+            if leaf.kind != first.kind {
+                name.push_str(leaf.kind.prefix());
+            }
+            name.push_str(&leaf.name);
+        }
+        Destination { kind: first.kind, name: name.into() }
+    }
+
     /// Whether there is more than one leaf.
     #[must_use]
     pub fn is_composite(&self) -> bool {

@@ -54,7 +54,8 @@ pub struct Annotations {
     pub group: Option<Group>,
     /// `JMSXUserID`, set by the broker where configured.
     pub user: Option<Arc<str>>,
-    /// Where it was first sent, if it was moved (composite, dead letter).
+    /// Where it was sent before it came where it is: the whole name of a composite, or where a dead letter died. The broker
+    /// says so whatever the client said.
     pub original_destination: Option<Arc<Destination>>,
     /// `JMSXProducerTXID`, the transaction that it was sent in: `TX:` and a local one's name, or a branch as `Xid` writes it.
     pub transaction: Option<Arc<str>>,

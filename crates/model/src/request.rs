@@ -176,7 +176,7 @@ pub enum Request {
         /// Asks for a confirmation.
         confirm: Option<Token>,
     },
-    /// Deletes a temporary destination of this session.
+    /// Deletes a temporary destination of this session. One that is gone is confirmed.
     DeleteTemporary {
         /// Which.
         destination: Arc<Destination>,
@@ -274,8 +274,13 @@ pub enum Seen {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BranchAction {
     /// Work begins or goes on: sends and settlements of this session's `transaction` belong to the branch from now on.
-    /// Several sessions may work on a branch.
+    /// Several sessions may work on a branch. Where the branch of this name was committed, a new one begins, and the outcome
+    /// of the old one is forgotten: `Confirmed` once no crash brings that back. What a person decided keeps its name until
+    /// it is forgotten.
     Start(TransactionId),
+    /// As `Start`, by a client that lost its connection and says again what it had said: a branch that was committed is over,
+    /// and refused as a duplicate, so that what is said behind this gets the answers that it would have got before.
+    Resume(TransactionId),
     /// This session's work on it stops.
     End,
     /// Makes it durable and able to commit. What it settled stays locked, what it sent stays unseen, until it is

@@ -26,6 +26,7 @@ mod producers;
 mod pull;
 mod remove;
 mod restored;
+mod said_again;
 mod send;
 mod subscribe;
 mod transaction;
@@ -44,6 +45,7 @@ use negotiate::Agreed;
 pub use options::{SessionLimits, SessionOptions};
 use producers::Producers;
 use restored::Restored;
+use said_again::SaidAgain;
 use std::collections::HashSet;
 use std::sync::Arc;
 use transaction::Transactions;
@@ -102,6 +104,7 @@ struct State {
     consumers: Consumers,
     transactions: Transactions,
     restored: Restored,
+    said_again: SaidAgain,
     confirmations: Confirmations,
     inactivity: Inactivity,
     names: Names,
@@ -173,6 +176,7 @@ impl Session {
             consumers: Consumers::default(),
             transactions: Transactions::default(),
             restored: Restored::default(),
+            said_again: SaidAgain::default(),
             confirmations: Confirmations::default(),
             inactivity: Inactivity::default(),
             names: Names::default(),
@@ -316,6 +320,7 @@ impl State {
         if self.restored.is_listening() {
             self.restored.hear(command, number_of(command).map_or(0, |(number, _)| number));
         }
+        self.said_again.hear(command);
         match command {
             Command::Message(message) => self.send(cx, message, reply),
             Command::MessageAck(ack) => self.acknowledge(cx, ack, reply),

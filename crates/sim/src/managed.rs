@@ -9,14 +9,16 @@
 //! Sometimes a person decides before the manager does, rightly or not; the row then follows that.
 //!
 //! Whoever loses an answer asks again: the producer sends again, the manager recovers, the mover asks whether its commit
-//! was one. At the end each message is in one place, once, and the rows are those of the messages that left IN.
+//! was one. Branches that are over lend their names to others. At the end each message is in one place, once, and the rows are those of the messages that left IN.
 
 mod judge;
 mod manager;
+mod names;
 mod planted;
 
 pub use planted::{MANAGED_BUGS, ManagedBug};
 
+use self::names::Names;
 use crate::content::PLAIN;
 use crate::disk::{Fault, Moment, SURVIVORS, SimDisk};
 use crate::random::Random;
@@ -28,7 +30,7 @@ use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
 use ferrymq_model::{
     Address, BranchAction, Deliveries, DeliveryMode, Destination, DestinationKind, Event, Header, Message, MessageId,
     MonoTime, Now, ProducerId, Request, SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId,
-    WallTime, Xid,
+    WallTime,
 };
 use ferrymq_node::{Input, Node};
 use ferrymq_storage::journal::{JournalOptions, Reader, SEGMENT_BYTES_MIN, perform};
@@ -96,6 +98,7 @@ struct Campaign {
     /// A message that was sent, and whose answer did not come.
     unsure: bool,
     xids: u64,
+    xid_names: Names,
     /// The manager's own log, which is durable.
     log: BTreeMap<u64, Decision>,
     /// The other resource: durable, too.
@@ -124,10 +127,6 @@ fn start(disk: &mut SimDisk) -> Result<Node, String> {
     ferrymq_node::recover(disk, DIALECTS, options, Settings::default(), NOW).map_err(|error| error.to_string())
 }
 
-fn xid(number: u64) -> Arc<Xid> {
-    Arc::new(Xid { format: 1, global: number.to_be_bytes().into(), branch: [0].into() })
-}
-
 fn queue(name: &str) -> Arc<Address> {
     let leaf = Destination { kind: DestinationKind::Queue, name: name.into() };
     Arc::new(Address { leaves: vec![Arc::new(leaf)] })
@@ -152,6 +151,7 @@ impl Campaign {
             produced: 0,
             unsure: false,
             xids: 0,
+            xid_names: Names::default(),
             log: BTreeMap::new(),
             prepared_rows: BTreeMap::new(),
             sent_last: None,
@@ -370,14 +370,15 @@ impl Campaign {
     fn distributed(&mut self) -> Done<()> {
         let session = self.connect()?;
         let Some((delivery, row)) = self.take(session, "IN")? else { return self.leave(session) };
-        self.xids += 1;
-        let number = self.xids;
+        let number = self.name_branch();
         let transaction = TransactionId(number);
         self.branch(session, number, BranchAction::Start(transaction))?;
+        self.xid_names.begun = Some(number);
         let message = self.message_of(MOVERS[0], number, "OUT", row);
         self.work(session, transaction, delivery, Arc::clone(&message))?;
         self.branch(session, number, BranchAction::End)?;
         let vote = self.prepare(session, number)?;
+        self.xid_names.begun = None;
         if self.random.percent(20) {
             // The connection is lost; what is prepared stays.
             self.leave(session)?;
@@ -419,7 +420,8 @@ impl Campaign {
     }
 
     fn branch(&mut self, session: SessionId, number: u64, action: BranchAction) -> Done<()> {
-        let answer = self.ask(session, |confirm| Request::Branch { xid: xid(number), action, confirm })?;
+        let xid = self.xid_names.xid(number);
+        let answer = self.ask(session, |confirm| Request::Branch { xid, action, confirm })?;
         if matches!(answer, Event::Confirmed { .. }) {
             return Ok(());
         }
@@ -427,7 +429,8 @@ impl Campaign {
     }
 
     fn prepare(&mut self, session: SessionId, number: u64) -> Done<Vote> {
-        let prepare = |confirm| Request::Branch { xid: xid(number), action: BranchAction::Prepare, confirm };
+        let xid = self.xid_names.xid(number);
+        let prepare = |confirm| Request::Branch { xid, action: BranchAction::Prepare, confirm };
         if self.bug == Some(ManagedBug::PreparesEarly) {
             // The manager believes it, and writes its decision down, before the disk has it.
             self.log.insert(number, Decision::Commit);

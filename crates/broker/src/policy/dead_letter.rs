@@ -1,6 +1,6 @@
 //! Where messages go that nobody can consume: the dead-letter queue, with the reason.
 //!
-//! A persistent message is moved: the copy keeps id, body and properties, names its first destination, and gets the
+//! A persistent message is moved: the copy keeps id, body and properties, names where it died, and gets the
 //! properties `dlqDeliveryFailureCause` and, where it had an expiration, `originalExpiration`. A message that is not
 //! persistent is discarded.
 
@@ -63,7 +63,7 @@ impl Broker {
     fn dead(&self, message: &Message, origin: &Arc<Destination>, cause: &str) -> Message {
         let mut dead = message.detached();
         let mut annotations = dead.header.annotations.take().unwrap_or_default();
-        annotations.original_destination.get_or_insert_with(|| Arc::clone(origin));
+        annotations.original_destination = Some(Arc::clone(origin));
         let mut add = |name: &str, value: Value| {
             annotations.added.retain(|(known, _)| **known != *name);
             annotations.added.push((Arc::from(name), value));

@@ -9,13 +9,14 @@
 //! ```
 //!
 //! A branch belongs to its name, not to a session. While it is active, the end of a session that worked on it rolls
-//! all of it back, as Classic does; what is prepared stays whatever happens.
+//! all of it back, as Classic does; what is prepared stays whatever happens. When a branch is over its name may name
+//! another: then what became of the old one is forgotten.
 
 use crate::broker::{Broker, Step, refusal};
 use crate::transaction::Transaction;
 use crate::transaction::commit::Ending;
 use crate::transaction::hold::HeldSend;
-use crate::transaction::prepared::PreparedBranch;
+use crate::transaction::prepared::{PreparedBranch, stopped};
 use ferrymq_model::event::Vote;
 use ferrymq_model::limits::BRANCHES_MAX;
 use ferrymq_model::xid::XID_PART_BYTES_MAX;
@@ -50,6 +51,13 @@ pub(crate) struct ActiveBranch {
     done: Vec<(SessionId, Transaction)>,
 }
 
+/// Whether a client says something for the first time, or again, as after a failure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Saying {
+    First,
+    Again,
+}
+
 /// What there is by a name.
 enum Stage {
     /// Work that is not prepared.
@@ -73,7 +81,8 @@ impl Broker {
         step: &mut Step<'_>,
     ) {
         let done = match action {
-            BranchAction::Start(transaction) => self.start_branch(session, xid, transaction, step),
+            BranchAction::Start(transaction) => self.start_branch(session, xid, transaction, Saying::First, step),
+            BranchAction::Resume(transaction) => self.start_branch(session, xid, transaction, Saying::Again, step),
             BranchAction::End => self.end_branch(session, xid, step),
             BranchAction::Prepare => return self.prepare_branch(session, xid, confirm, step),
             BranchAction::PrepareDoomed => return self.prepare_doomed(session, xid, confirm, step),
@@ -129,19 +138,15 @@ impl Broker {
         session: SessionId,
         xid: &Arc<Xid>,
         transaction: TransactionId,
+        saying: Saying,
         step: &mut Step<'_>,
     ) -> Result<(), Refusal> {
         let named = (1..=XID_PART_BYTES_MAX).contains(&xid.global.len()) && xid.branch.len() <= XID_PART_BYTES_MAX;
         if !named {
             return Err(wrong(BranchError::Failed, format!("branch {xid} has a name that is too long or empty")));
         }
-        match self.stage(xid, step) {
-            Stage::Active | Stage::Unknown => {}
-            Stage::Prepared => return Err(wrong(BranchError::Protocol, format!("branch {xid} is prepared"))),
-            // Nothing of it happened: whoever starts it again begins anew.
-            Stage::Over(Outcome::RolledBack, _) => {}
-            Stage::Over(..) => return Err(wrong(BranchError::Duplicate, format!("branch {xid} is over"))),
-        }
+        let stage = self.stage(xid, step);
+        self.check_name(xid, &stage, saying)?;
         if self.branches.active.len() + self.branches.prepared.len() >= BRANCHES_MAX {
             let text = format!("at most {BRANCHES_MAX} branches are open or wait for a decision");
             return Err(wrong(BranchError::Failed, text));
@@ -152,9 +157,29 @@ impl Broker {
         let worker = Some((session, transaction));
         let begun = Transaction { branch: Some(Arc::clone(xid)), worker, ..Transaction::default() };
         self.try_begin(session, transaction, begun)?;
+        match stage {
+            Stage::Active | Stage::Prepared | Stage::Unknown => {}
+            // After a crash it is as if this one had been rolled back: no record is needed.
+            Stage::Over(Outcome::RolledBack, _) => note(xid, Outcome::Forgotten, step),
+            Stage::Over(..) => self.forget_outcome(session, xid, step),
+        }
         let branch = self.branches.active.entry(Arc::clone(xid)).or_default();
         branch.working.push((session, transaction.0));
         Ok(())
+    }
+
+    /// Whether work may begin under a name.
+    fn check_name(&self, xid: &Xid, stage: &Stage, saying: Saying) -> Result<(), Refusal> {
+        match stage {
+            // Nothing of what was rolled back happened: whoever starts it again begins anew.
+            Stage::Active | Stage::Unknown | Stage::Over(Outcome::RolledBack, _) => Ok(()),
+            Stage::Prepared => Err(wrong(BranchError::Protocol, format!("branch {xid} is prepared"))),
+            Stage::Over(Outcome::Committed, _) if saying == Saying::First && self.failed => {
+                Err(stopped(BranchError::Unavailable, xid))
+            }
+            Stage::Over(Outcome::Committed, _) if saying == Saying::First => Ok(()),
+            Stage::Over(..) => Err(wrong(BranchError::Duplicate, format!("branch {xid} is over"))),
+        }
     }
 
     fn end_branch(&mut self, session: SessionId, xid: &Arc<Xid>, step: &mut Step<'_>) -> Result<(), Refusal> {

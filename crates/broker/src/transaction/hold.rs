@@ -136,6 +136,7 @@ impl Broker {
         }
         let address = Arc::clone(&known.address);
         let producer = known.counts(&message);
+        let message = known.named(message);
         let Some(open) = state.transactions.get_mut(&transaction.0) else {
             return Err(unknown(transaction));
         };

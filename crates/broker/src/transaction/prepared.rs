@@ -207,12 +207,17 @@ impl Broker {
         if self.failed {
             return Err(stopped(BranchError::Unavailable, xid));
         }
+        self.forget_outcome(session, xid, step);
+        Ok(())
+    }
+
+    /// The same, where the journal is known to work.
+    pub(crate) fn forget_outcome(&mut self, session: SessionId, xid: &Arc<Xid>, step: &mut Step<'_>) {
         let mut unit = step.journal.begin();
         let name = TransactionName::Branch(Arc::clone(xid));
         unit.add(&Record::Outcome { name, outcome: Outcome::Forgotten });
         let lsn = unit.commit(Urgency::Awaited);
         self.branch_recorded(session, lsn);
-        Ok(())
     }
 
     fn branch_recorded(&mut self, session: SessionId, lsn: Lsn) {
@@ -410,7 +415,7 @@ fn restored_send(send: PreparedSend, held: Option<Location>) -> HeldSend {
 }
 
 /// A commit may be asked for again, says XA; of anything else nothing is known.
-fn stopped(kind: BranchError, xid: &Xid) -> Refusal {
+pub(crate) fn stopped(kind: BranchError, xid: &Xid) -> Refusal {
     let text = format!("branch {xid} stays as it is: the journal stopped, nothing more is made durable");
     wrong(kind, text)
 }

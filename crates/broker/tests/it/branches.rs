@@ -3,6 +3,7 @@
 mod decided;
 mod earlier;
 mod held;
+mod reused;
 
 use crate::driver::{Bench, token};
 use ferrymq_broker::Settings;

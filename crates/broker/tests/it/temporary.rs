@@ -20,6 +20,18 @@ fn only_its_owner_listens_and_anyone_sends() {
     assert_eq!(t.events(), "1 refused 2 Denied: temp-queue://0.1 is no temporary destination of this connection");
 }
 
+/// Applications delete it in each of several places, as Classic lets them.
+#[test]
+fn one_that_is_gone_may_be_deleted_again() {
+    let mut t = Bench::new();
+    t.connect(0);
+    t.temporary(0, "temp-queue://0.1");
+    for number in 1..=3 {
+        t.ask(0, Request::DeleteTemporary { destination: destination("temp-queue://0.1"), confirm: token(number) });
+    }
+    assert_eq!(t.events(), "0 confirmed 1\n0 confirmed 2\n0 confirmed 3");
+}
+
 #[test]
 fn it_dies_with_its_session() {
     let mut t = Bench::new();

@@ -117,7 +117,8 @@ impl HeaderField {
             "JMSDeliveryMode" => Self::DeliveryMode,
             "JMSPriority" => Self::Priority,
             "JMSMessageID" => Self::MessageId,
-            "JMSTimestamp" => Self::Timestamp,
+            // When it came in is not kept: a moment after it was sent.
+            "JMSTimestamp" | "JMSActiveMQBrokerInTime" => Self::Timestamp,
             "JMSCorrelationID" => Self::CorrelationId,
             "JMSExpiration" => Self::Expiration,
             "JMSRedelivered" => Self::Redelivered,

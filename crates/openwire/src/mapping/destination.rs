@@ -49,17 +49,8 @@ pub fn wire_destination(of: &Destination) -> wire::Destination {
 /// Several places on the wire: the kind of the first one, the others with their prefix where they are of another.
 #[must_use]
 pub fn wire_address(of: &Address) -> wire::Destination {
-    let [first, rest @ ..] = &of.leaves[..] else { return wire::Destination::default() };
-    if rest.is_empty() {
-        return wire_destination(first);
+    match &of.leaves[..] {
+        [leaf] => wire_destination(leaf),
+        _ => wire_destination(&of.to_name()),
     }
-    let mut name = String::from(&*first.name);
-    for leaf in rest {
-        name.push(',');
-        if leaf.kind != first.kind {
-            name.push_str(leaf.kind.prefix());
-        }
-        name.push_str(&leaf.name);
-    }
-    wire::Destination { physical_name: name.into(), ..wire_destination(first) }
 }

@@ -4,6 +4,7 @@ use super::confirm::{Purpose, Reply};
 use super::error::{Class, PeerError};
 use super::negotiate;
 use super::restored::Restored;
+use super::said_again::SaidAgain;
 use super::{Client, Context, Done, Phase, State};
 use crate::codec::Encoder;
 use crate::codec::broker_info::BrokerInfo;
@@ -78,6 +79,7 @@ impl State {
         self.phase = Phase::Connecting;
         if info.failover_reconnect {
             self.restored.begin();
+            self.said_again.begin();
         }
         Ok(Done::Later)
     }
@@ -104,6 +106,7 @@ impl State {
         self.client = None;
         self.transactions.forget();
         self.restored = Restored::default();
+        self.said_again = SaidAgain::default();
     }
 
     /// A second ConnectionInfo: one connection, one client.

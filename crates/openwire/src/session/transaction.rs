@@ -298,7 +298,11 @@ impl State {
                 let Some(transaction) = self.begin_branch(id, number)? else {
                     return Ok(Done::Now);
                 };
-                BranchAction::Start(transaction)
+                if self.said_again.is_begun_again(id) {
+                    BranchAction::Resume(transaction)
+                } else {
+                    BranchAction::Start(transaction)
+                }
             }
             Kind::End => {
                 if self.transactions.is_still_worked_on(id) {
@@ -331,6 +335,9 @@ impl State {
             Kind::Forget => BranchAction::Forget,
             Kind::Recover => return Err(PeerError::jms("recover names no branch")),
         };
+        if matches!(kind, Kind::CommitTwoPhase | Kind::Rollback) {
+            self.said_again.decided(id);
+        }
         let confirm = self.confirm(reply, Purpose::Branch(Box::new(id.clone()), action))?;
         cx.requests.push(Request::Branch { xid, action, confirm });
         Ok(Done::Later)
@@ -364,6 +371,7 @@ impl State {
             }
             BranchAction::Rollback => self.end_branch(id, true),
             BranchAction::Start(_)
+            | BranchAction::Resume(_)
             | BranchAction::End
             | BranchAction::Prepare
             | BranchAction::PrepareDoomed
@@ -386,7 +394,7 @@ impl State {
             }
             (RefusalKind::Branch(BranchError::HeuristicallyCommitted), _) => self.end_branch(id, false),
             (RefusalKind::Branch(BranchError::Unknown), _) => self.end_branch(id, true),
-            (_, BranchAction::Start(transaction)) => {
+            (_, BranchAction::Start(transaction) | BranchAction::Resume(transaction)) => {
                 self.restored.forget(transaction);
                 if let Some(branch) = self.transactions.branches.get_mut(id) {
                     branch.ids.retain(|known| *known != transaction);

@@ -1,8 +1,7 @@
 //! The transaction manager, and the person who decides in its place.
 
-use super::{Campaign, Decision, Done, Lost, xid};
-use ferrymq_model::{BranchAction, BranchError, Event, RefusalKind, Request, Xid};
-use std::sync::Arc;
+use super::{Campaign, Decision, Done, Lost};
+use ferrymq_model::{BranchAction, BranchError, Event, RefusalKind, Request};
 
 impl Campaign {
     /// The manager finishes what it wrote down, and rolls back what it did not.
@@ -26,7 +25,7 @@ impl Campaign {
             self.finish(number, outcome);
         }
         self.prepared_rows.clear();
-        Ok(())
+        self.ask_for_begun()
     }
 
     pub(super) fn in_doubt(&mut self) -> Done<Vec<u64>> {
@@ -34,13 +33,13 @@ impl Campaign {
         let answer = self.ask(session, |token| Request::Recover { token })?;
         self.leave(session)?;
         let Event::InDoubt { xids, .. } = answer else { return Err(Lost::Broken(format!("recover: {answer:?}"))) };
-        let number = |xid: &Arc<Xid>| u64::from_be_bytes(xid.global[..8].try_into().expect("eight bytes"));
-        Ok(xids.iter().map(number).collect())
+        Ok(xids.iter().map(|xid| self.xid_names.number(xid)).collect())
     }
 
     pub(super) fn ask_branch(&mut self, number: u64, action: BranchAction) -> Done<Event> {
         let session = self.connect()?;
-        let answer = self.ask(session, |confirm| Request::Branch { xid: xid(number), action, confirm })?;
+        let xid = self.xid_names.xid(number);
+        let answer = self.ask(session, |confirm| Request::Branch { xid, action, confirm })?;
         self.leave(session)?;
         Ok(answer)
     }

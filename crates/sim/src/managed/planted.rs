@@ -6,9 +6,9 @@ use crate::disk::SimDisk;
 use crate::random::Random;
 use crate::world::DIALECTS;
 use ferrymq_model::{BranchAction, Event, Request};
-use ferrymq_storage::journal::{JournalOptions, SEGMENT_BYTES_MIN, perform, recover};
-use ferrymq_storage::{Disk, Record, Urgency};
-use std::collections::BTreeMap;
+use ferrymq_storage::journal::{Journal, JournalOptions, SEGMENT_BYTES_MIN, perform, recover};
+use ferrymq_storage::{Disk, Outcome, Record, Urgency};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A bug.
@@ -46,12 +46,14 @@ pub enum ManagedBug {
     NeverForgets,
     /// What a commit left where it was held is gone after a restart, as if nothing had kept it.
     LosesPlaced,
+    /// What a branch came to is known again after a restart, though its name was given to another.
+    RemembersOld,
     /// A segment is deleted in which a message is held that was committed.
     DeletesHeld,
 }
 
 /// Every such bug.
-pub const MANAGED_BUGS: [ManagedBug; 17] = [
+pub const MANAGED_BUGS: [ManagedBug; 18] = [
     ManagedBug::PreparesEarly,
     ManagedBug::LosesPrepared,
     ManagedBug::CommitsTwice,
@@ -68,6 +70,7 @@ pub const MANAGED_BUGS: [ManagedBug; 17] = [
     ManagedBug::DropsHeuristic,
     ManagedBug::NeverForgets,
     ManagedBug::LosesPlaced,
+    ManagedBug::RemembersOld,
     ManagedBug::DeletesHeld,
 ];
 
@@ -115,9 +118,10 @@ impl ManagedBug {
         let is_loser = match self {
             Self::LosesPlaced => true,
             Self::DeletesHeld => false,
+            Self::RemembersOld => return remember_old(disk),
             _ => return,
         };
-        let options = JournalOptions { segment_bytes: SEGMENT_BYTES_MIN, ..JournalOptions::default() };
+        let options = options();
         let mut placed = BTreeMap::new();
         let journal = recover(disk, DIALECTS, options, &mut |record, _, _| {
             match record {
@@ -140,8 +144,7 @@ impl ManagedBug {
         let mut unit = journal.begin();
         unit.add(&Record::Remove { store, first: sequence, last: sequence });
         unit.commit(Urgency::Awaited);
-        let mut batch = journal.take_batch().expect("something was appended");
-        perform(&mut batch, disk).expect("a disk that works");
+        write(&mut journal, disk);
     }
 
     /// What the clients hear instead of an event.
@@ -150,4 +153,42 @@ impl ManagedBug {
             xids.clear();
         }
     }
+}
+
+fn options() -> JournalOptions {
+    JournalOptions { segment_bytes: SEGMENT_BYTES_MIN, ..JournalOptions::default() }
+}
+
+fn write(journal: &mut Journal, disk: &mut SimDisk) {
+    let mut batch = journal.take_batch().expect("something was appended");
+    perform(&mut batch, disk).expect("a disk that works");
+}
+
+/// Notes the commit of a branch that was forgotten when another began.
+fn remember_old(disk: &mut SimDisk) {
+    let mut committed = BTreeSet::new();
+    let mut forgotten = BTreeSet::new();
+    let journal = recover(disk, DIALECTS, options(), &mut |record, _, _| {
+        let Record::Outcome { name, outcome } = record else { return Ok(()) };
+        match outcome {
+            Outcome::Committed => _ = committed.insert(name.clone()),
+            Outcome::Forgotten if committed.remove(&name) => _ = forgotten.insert(name.clone()),
+            Outcome::Forgotten => {}
+            Outcome::RolledBack | Outcome::HeuristicallyCommitted | Outcome::HeuristicallyRolledBack => {
+                forgotten.remove(&name);
+                committed.remove(&name);
+            }
+        }
+        Ok(())
+    });
+    let Ok(mut journal) = journal else { return };
+    if forgotten.is_subset(&committed) {
+        return;
+    }
+    let mut unit = journal.begin();
+    for name in forgotten.difference(&committed) {
+        unit.add(&Record::Outcome { name: name.clone(), outcome: Outcome::Committed });
+    }
+    unit.commit(Urgency::Awaited);
+    write(&mut journal, disk);
 }

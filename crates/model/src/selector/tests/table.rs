@@ -495,6 +495,7 @@ fn headers() {
         ("JMSMessageID = 'ID:host-1:2:7'", 'T'),
         ("JMSMessageID LIKE 'ID:%'", 'T'),
         ("JMSTimestamp = 1700000000000", 'T'),
+        ("JMSActiveMQBrokerInTime >= JMSTimestamp", 'T'),
         ("JMSExpiration - JMSTimestamp = 60000", 'T'),
         ("JMSCorrelationID = 'c-1'", 'T'),
         ("JMSRedelivered", 'T'),

@@ -1,7 +1,7 @@
 //! Transactions of a client that comes back after a failure.
 
 use super::script::{Script, consumer, consumer_info, message, producer, producer_info, queue, session};
-use super::transactions::{BEGIN, COMMIT_ONE_PHASE, END, PREPARE, ROLLBACK, ack, info, local, xa};
+use super::transactions::{BEGIN, COMMIT, COMMIT_ONE_PHASE, END, PREPARE, RECOVER, ROLLBACK, ack, info, local, xa};
 use ferrymq_model::event::Vote;
 use ferrymq_model::{BranchError, DestinationKind, Event, RefusalKind, Token};
 use ferrymq_openwire::codec::connection::ConnectionControl;
@@ -263,5 +263,28 @@ fn a_branch_that_left_nothing_out_is_prepared() {
     script.client(numbered(11, sent(1, xa(b"g"))));
     script.client(TransactionInfo { response_required: false, ..info(12, Some(xa(b"g")), END) });
     script.client(info(13, Some(xa(b"g")), PREPARE));
+    script.finish();
+}
+
+/// The answer to its commit was lost. What the client says again must not begin a second branch of that name.
+#[test]
+fn a_branch_that_was_committed_before_the_failure_is_not_begun_again() {
+    let mut script = Script::reopen("restored-committed");
+    restore(&mut script, 0);
+    for (name, command) in [(b"g", 5), (b"h", 6)] {
+        script.client(begin(xa(name)));
+        script.client(sent(i64::from(command), xa(name)));
+        script.client(TransactionInfo { response_required: false, ..info(0, Some(xa(name)), END) });
+        script.client(TransactionInfo { response_required: false, ..info(0, Some(xa(name)), PREPARE) });
+        script.client(info(command, Some(xa(name)), COMMIT));
+    }
+    script.note("its decision was said again: what comes now under its name is new");
+    script.client(begin(xa(b"g")));
+    script.client(info(7, Some(xa(b"g")), ROLLBACK));
+    script.note("this was not there before the failure, and looks as if it had been");
+    script.client(begin(xa(b"i")));
+    script.note("what is never said again: the client is back");
+    script.client(info(8, None, RECOVER));
+    script.client(begin(xa(b"j")));
     script.finish();
 }

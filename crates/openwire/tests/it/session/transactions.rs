@@ -13,9 +13,9 @@ use std::sync::Arc;
 pub(super) const BEGIN: i8 = 0;
 pub(super) const PREPARE: i8 = 1;
 pub(super) const COMMIT_ONE_PHASE: i8 = 2;
-const COMMIT: i8 = 3;
+pub(super) const COMMIT: i8 = 3;
 pub(super) const ROLLBACK: i8 = 4;
-const RECOVER: i8 = 5;
+pub(super) const RECOVER: i8 = 5;
 const FORGET: i8 = 6;
 pub(super) const END: i8 = 7;
 

@@ -20,6 +20,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.activemq.ActiveMQMessageConsumer;
+import org.apache.activemq.command.ActiveMQMessage;
 import org.apache.activemq.command.ActiveMQQueue;
 import org.apache.activemq.ActiveMQConnection;
 import org.junit.jupiter.api.Test;
@@ -276,6 +277,30 @@ class QueueTest extends Jms {
         assertEquals(List.of("all"), rest(queue("A")));
         assertEquals(List.of("all"), rest(queue("B")));
         assertEquals("all", nextText(topic));
+    }
+
+    @Test
+    void a_message_to_a_composite_names_it_beside_the_part_that_it_came_to() throws Exception {
+        ActiveMQQueue composite = new ActiveMQQueue(name("A") + "," + name("B") + ",topic://" + name("C"));
+        MessageConsumer topic = session().createConsumer(topic("C"));
+        Session session = session();
+        for (boolean transacted : new boolean[] {false, true}) {
+            Session sender = transacted ? session(Session.SESSION_TRANSACTED) : session;
+            send(sender, composite, "all");
+            if (transacted) {
+                sender.commit();
+            }
+            for (String part : List.of("A", "B")) {
+                MessageConsumer consumer = session.createConsumer(queue(part));
+                ActiveMQMessage copy = (ActiveMQMessage) next(consumer);
+                assertEquals(queue(part), copy.getJMSDestination());
+                assertEquals(composite, copy.getOriginalDestination());
+                consumer.close();
+            }
+            ActiveMQMessage published = (ActiveMQMessage) next(topic);
+            assertEquals(topic("C"), published.getJMSDestination());
+            assertEquals(composite, published.getOriginalDestination());
+        }
     }
 
     @Test

@@ -197,6 +197,16 @@ class RedeliveryTest extends Jms {
     }
 
     @Test
+    void a_dead_letter_of_a_composite_names_the_part_where_it_died() throws Exception {
+        Session sender = session();
+        sender.createProducer(new ActiveMQQueue(name("A") + "," + name("B"))).send(marked(sender));
+        Session session = session(Session.SESSION_TRANSACTED, "jms.redeliveryPolicy.maximumRedeliveries=0");
+        next(session.createConsumer(queue("B")));
+        session.rollback();
+        assertEquals(queue("B"), ((ActiveMQMessage) deadLetter(name("mark"))).getOriginalDestination());
+    }
+
+    @Test
     void a_message_poisoned_in_a_durable_subscription_is_a_dead_letter() throws Exception {
         Session session = session(named(name("client"), "jms.redeliveryPolicy.maximumRedeliveries=0"), Session.SESSION_TRANSACTED);
         MessageConsumer consumer = session.createDurableSubscriber(topic(), "sub");

@@ -108,6 +108,28 @@ class RetroactiveTest extends Jms {
     }
 
     @Test
+    void a_new_durable_subscription_gets_them_first() throws Exception {
+        send(topic(), numbered("m", 5));
+        Session session = session(named(name("client")));
+        MessageConsumer consumer = session.createDurableSubscriber(retroactive("T"), "sub");
+        send(topic(), "new");
+        assertEquals(List.of("m2", "m3", "m4", "new"), texts(consumer, 4));
+        consumer.close();
+        session.unsubscribe("sub");
+    }
+
+    @Test
+    void a_new_durable_subscription_that_does_not_ask_gets_none() throws Exception {
+        send(topic(), numbered("m", 5));
+        Session session = session(named(name("client")));
+        MessageConsumer consumer = session.createDurableSubscriber(topic(), "sub");
+        send(topic(), "new");
+        assertEquals("new", nextText(consumer));
+        consumer.close();
+        session.unsubscribe("sub");
+    }
+
+    @Test
     void acknowledged_ones_come_again_to_the_next_subscriber() throws Exception {
         MessageConsumer listening = session().createConsumer(topic());
         send(topic(), "1");

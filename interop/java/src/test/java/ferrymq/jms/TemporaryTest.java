@@ -163,6 +163,13 @@ class TemporaryTest extends Jms {
     }
 
     @Test
+    void a_temporary_queue_that_is_gone_may_be_deleted_again() throws Exception {
+        TemporaryQueue temporary = session().createTemporaryQueue();
+        temporary.delete();
+        temporary.delete();
+    }
+
+    @Test
     void a_temporary_queue_that_somebody_consumes_cannot_be_deleted() throws Exception {
         Session session = session();
         TemporaryQueue queue = session.createTemporaryQueue();

@@ -340,6 +340,33 @@ class XaTest extends Jms {
         assertEquals(List.of("m"), rest(queue()));
     }
 
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void a_name_whose_branch_is_over_may_begin_another(boolean committed) throws Exception {
+        XASession session = xaSession();
+        XAResource resource = session.getXAResource();
+        Branch branch = sent(session, queue(), "1");
+        resource.prepare(branch);
+        if (committed) {
+            resource.commit(branch, false);
+        } else {
+            resource.rollback(branch);
+        }
+        resource.start(branch, XAResource.TMNOFLAGS);
+        send(session, queue(), "2");
+        resource.end(branch, XAResource.TMSUCCESS);
+        assertEquals(committed ? List.of("1") : List.of(), rest(queue()));
+        resource.prepare(branch);
+        assertTrue(inDoubt(xaSession().getXAResource(), branch));
+        resource.commit(branch, false);
+        assertEquals(List.of("2"), rest(queue()));
+        resource.start(branch, XAResource.TMNOFLAGS);
+        send(session, queue(), "3");
+        resource.end(branch, XAResource.TMSUCCESS);
+        resource.commit(branch, true);
+        assertEquals(List.of("3"), rest(queue()));
+    }
+
     @Test
     void two_phases_without_prepare_are_a_protocol_error() throws Exception {
         XASession session = xaSession();
