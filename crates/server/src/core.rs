@@ -278,10 +278,14 @@ impl Core {
     /// Time passes: for the node, and for connections whose deadline is there. `usual_ms` is how often, unless there is
     /// nothing to do.
     pub(crate) fn tick(&self, usual_ms: u64, scratch: &mut Scratch) -> Pause {
+        self.tick_at(|| self.clock.now(), usual_ms, scratch)
+    }
+
+    fn tick_at(&self, clock: impl FnOnce() -> Now, usual_ms: u64, scratch: &mut Scratch) -> Pause {
         let mut owned = self.owned.lock();
         self.alarm.clear();
         self.step_inbox(&mut owned, scratch);
-        let now = self.clock.now();
+        let now = clock();
         owned.step(now, Input::Tick);
         let due = owned.mailboxes().filter(|mailbox| mailbox.deadline() <= now.mono);
         scratch.wakers.extend(due.filter_map(|mailbox| mailbox.waker_if_waiting()));

@@ -8,9 +8,9 @@
 //!
 //! - Each consumer that came back acknowledged something in it.
 //! - Every command between its begin and its commit came over this connection. Clients number all that they send one by
-//!   one, before they wait for a connection, and an acknowledgement is sent after the begin and before the commit, so
-//!   that one that was lost leaves a gap. So does the end of a producer that sent in it, of which the client tells, for
-//!   it made that producer again to say its messages.
+//!   one, before they wait for a connection (`ResponseCorrelator` in Java, C++ and .NET), and an acknowledgement is sent
+//!   after the begin and before the commit, so that one that was lost leaves a gap. So does the end of a producer that
+//!   sent in it, of which the client tells, for it made that producer again to say its messages.
 //!
 //! A gap may be something else: what other sessions of the connection sent meanwhile and had confirmed is not said again.
 //! A transaction that only sent, beside a consumer that got nothing, is then rolled back for it, once.
