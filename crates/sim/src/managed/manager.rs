@@ -30,18 +30,18 @@ impl Campaign {
     }
 
     pub(super) fn in_doubt(&mut self) -> Done<Vec<u64>> {
-        let session = self.connect()?;
-        let answer = self.ask(session, |token| Request::Recover { token })?;
-        self.leave(session)?;
+        let session = self.host.connect()?;
+        let answer = self.host.ask(session, |token| Request::Recover { token })?;
+        self.host.leave(session)?;
         let Event::InDoubt { xids, .. } = answer else { return Err(Lost::Broken(format!("recover: {answer:?}"))) };
         let number = |xid: &Arc<Xid>| u64::from_be_bytes(xid.global[..8].try_into().expect("eight bytes"));
         Ok(xids.iter().map(number).collect())
     }
 
     pub(super) fn ask_branch(&mut self, number: u64, action: BranchAction) -> Done<Event> {
-        let session = self.connect()?;
-        let answer = self.ask(session, |confirm| Request::Branch { xid: xid(number), action, confirm })?;
-        self.leave(session)?;
+        let session = self.host.connect()?;
+        let answer = self.host.ask(session, |confirm| Request::Branch { xid: xid(number), action, confirm })?;
+        self.host.leave(session)?;
         Ok(answer)
     }
 
@@ -80,7 +80,7 @@ impl Campaign {
 
     /// A person decides a prepared branch, as the manager did or not.
     pub(super) fn person_decides(&mut self, number: u64) -> Done<()> {
-        let (wish, action) = if self.random.percent(50) {
+        let (wish, action) = if self.host.random.percent(50) {
             (Decision::Commit, BranchAction::HeuristicCommit)
         } else {
             (Decision::Rollback, BranchAction::HeuristicRollback)

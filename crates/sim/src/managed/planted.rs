@@ -3,10 +3,11 @@
 //! Most change what the node hears or says, as a wrong node would; a few need the campaign to do more.
 
 use crate::disk::SimDisk;
+use crate::host::{Defect, journal_options};
 use crate::random::Random;
 use crate::world::DIALECTS;
 use ferrymq_model::{BranchAction, Event, Request};
-use ferrymq_storage::journal::{JournalOptions, SEGMENT_BYTES_MIN, perform, recover};
+use ferrymq_storage::journal::{perform, recover};
 use ferrymq_storage::{Disk, Record, Urgency};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,8 +73,19 @@ pub const MANAGED_BUGS: [ManagedBug; 17] = [
 ];
 
 impl ManagedBug {
-    /// What the node hears instead of a request; `None`: nothing.
-    pub(super) fn on_request(self, mut request: Request, random: &mut Random) -> Option<Request> {
+    fn turned(self, action: BranchAction) -> BranchAction {
+        match (self, action) {
+            (Self::TurnsCommit, BranchAction::Commit) => BranchAction::Rollback,
+            (Self::TurnsRollback, BranchAction::Rollback) => BranchAction::Commit,
+            (Self::TurnsHeuristic, BranchAction::HeuristicCommit) => BranchAction::HeuristicRollback,
+            (Self::TurnsHeuristic, BranchAction::HeuristicRollback) => BranchAction::HeuristicCommit,
+            _ => action,
+        }
+    }
+}
+
+impl Defect for ManagedBug {
+    fn on_request(self, mut request: Request, random: &mut Random) -> Option<Request> {
         match (self, &mut request) {
             (Self::ForgetsLock, Request::Settle { transaction: Some(_), .. }) => return None,
             (Self::SettlesEarly, Request::Settle { transaction, .. })
@@ -100,26 +112,14 @@ impl ManagedBug {
         Some(request)
     }
 
-    fn turned(self, action: BranchAction) -> BranchAction {
-        match (self, action) {
-            (Self::TurnsCommit, BranchAction::Commit) => BranchAction::Rollback,
-            (Self::TurnsRollback, BranchAction::Rollback) => BranchAction::Commit,
-            (Self::TurnsHeuristic, BranchAction::HeuristicCommit) => BranchAction::HeuristicRollback,
-            (Self::TurnsHeuristic, BranchAction::HeuristicRollback) => BranchAction::HeuristicCommit,
-            _ => action,
-        }
-    }
-
-    /// What becomes of the journal while the node is down.
-    pub(super) fn on_restart(self, disk: &mut SimDisk) {
+    fn on_restart(self, disk: &mut SimDisk) {
         let is_loser = match self {
             Self::LosesPlaced => true,
             Self::DeletesHeld => false,
             _ => return,
         };
-        let options = JournalOptions { segment_bytes: SEGMENT_BYTES_MIN, ..JournalOptions::default() };
         let mut placed = BTreeMap::new();
-        let journal = recover(disk, DIALECTS, options, &mut |record, _, _| match record {
+        let journal = recover(disk, DIALECTS, journal_options(), &mut |record, _, _| match record {
             Record::Place { held, placements, .. } => {
                 placed.extend(placements.iter().map(|place| ((place.store, place.sequence), held.segment)));
             }
@@ -141,8 +141,7 @@ impl ManagedBug {
         perform(&mut batch, disk).expect("a disk that works");
     }
 
-    /// What the clients hear instead of an event.
-    pub(super) fn on_event(self, event: &mut Event) {
+    fn on_event(self, event: &mut Event) {
         if let (Self::HidesInDoubt, Event::InDoubt { xids, .. }) = (self, event) {
             xids.clear();
         }
