@@ -243,6 +243,31 @@ pub struct Subscribe {
     pub confirm: Option<Token>,
 }
 
+impl Subscribe {
+    /// A consumer without special wishes, to be changed with `..`: it gets every message, acknowledges each, and leaves it
+    /// to the broker to give up.
+    #[must_use]
+    pub fn consumer(subscription: SubscriptionId, address: Arc<Address>, prefetch: u32) -> Self {
+        Self {
+            subscription,
+            name: None,
+            address,
+            selector: None,
+            selector_converts_text: false,
+            mode: SubscribeMode::Consume,
+            settles: Settles::WhenAcknowledged,
+            gives_up: GivesUp::Broker,
+            prefetch,
+            no_local: false,
+            exclusive: false,
+            priority: 0,
+            retroactive: false,
+            pending_limit: None,
+            confirm: None,
+        }
+    }
+}
+
 /// What kind of subscription.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SubscribeMode {

@@ -4,7 +4,7 @@
 //! `cargo run --release -p ferrymq-node --example backlog`
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a measuring program")]
 
-use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
+use ferrymq_model::request::GivesUp;
 use ferrymq_model::selector::Operand;
 use ferrymq_model::{
     Address, Deliveries, DeliveryId, DeliveryMode, DestinationKind, Dialect, Dialects, Event, Header, MalformedMessage,
@@ -44,6 +44,10 @@ impl Dialect for Plain {
 
 static PLAIN: Plain = Plain;
 const SESSION: SessionId = SessionId { slot: 0, generation: 0 };
+
+fn subscription(kind: u64) -> SubscriptionId {
+    SubscriptionId(u32::try_from(kind).expect("kinds are few"))
+}
 
 struct Bench {
     node: Node,
@@ -95,32 +99,20 @@ impl Bench {
 
     fn subscribe(&mut self, kind: u64, prefetch: u32) {
         self.ask(Request::Subscribe(Box::new(Subscribe {
-            subscription: SubscriptionId(u32::try_from(kind).expect("kinds are few")),
-            name: None,
-            address: Arc::clone(&self.address),
             selector: Some(format!("kind = {kind}").into()),
-            selector_converts_text: false,
-            mode: SubscribeMode::Consume,
-            settles: Settles::WhenAcknowledged,
             gives_up: GivesUp::Consumer,
-            prefetch,
-            no_local: false,
-            exclusive: false,
-            priority: 0,
-            retroactive: false,
-            pending_limit: None,
-            confirm: None,
+            ..Subscribe::consumer(subscription(kind), Arc::clone(&self.address), prefetch)
         })));
     }
 
     fn settle(&mut self, kind: u64, delivery: u64, settlement: Settlement) {
-        let subscription = SubscriptionId(u32::try_from(kind).expect("kinds are few"));
+        let subscription = subscription(kind);
         let deliveries = Deliveries::One(DeliveryId(delivery));
         self.ask(Request::Settle { subscription, deliveries, settlement, transaction: None, confirm: None });
     }
 
     fn unsubscribe(&mut self, kind: u64) {
-        let subscription = SubscriptionId(u32::try_from(kind).expect("kinds are few"));
+        let subscription = subscription(kind);
         self.ask(Request::Unsubscribe { subscription, seen: Seen::Unknown, confirm: None });
     }
 

@@ -5,7 +5,7 @@
 //! runs once, for a profiler that counts instructions.
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a measuring program")]
 
-use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
+use ferrymq_model::request::Settles;
 use ferrymq_model::selector::Operand;
 use ferrymq_model::{
     Address, Deliveries, DeliveryId, DeliveryMode, DestinationKind, Dialect, Dialects, Event, Header, MalformedMessage,
@@ -225,28 +225,17 @@ fn settle(deliveries: Deliveries, settlement: Settlement) -> Request {
 }
 
 fn subscribe(address: &Arc<Address>, load: &Load, slot: u32) -> Subscribe {
+    let prefetch = match load.credit {
+        Credit::Ample => 1000,
+        Credit::OneBatch => u32::try_from(load.batch).expect("a batch is small"),
+    };
     Subscribe {
-        subscription: SubscriptionId(1),
-        name: None,
-        address: Arc::clone(address),
         selector: match load.wanting {
             Wanting::All => None,
             Wanting::OneKind => Some(format!("kind = {}", slot - 1).into()),
         },
-        selector_converts_text: false,
-        mode: SubscribeMode::Consume,
         settles: load.settling.settles(),
-        gives_up: GivesUp::Broker,
-        prefetch: match load.credit {
-            Credit::Ample => 1000,
-            Credit::OneBatch => u32::try_from(load.batch).expect("a batch is small"),
-        },
-        no_local: false,
-        exclusive: false,
-        priority: 0,
-        retroactive: false,
-        pending_limit: None,
-        confirm: None,
+        ..Subscribe::consumer(SubscriptionId(1), Arc::clone(address), prefetch)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::world::DIALECTS;
 use bytes::Bytes;
 use ferrymq_broker::{Effects, Settings};
 use ferrymq_model::event::Delivery;
-use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
+use ferrymq_model::request::GivesUp;
 use ferrymq_model::{
     Address, Deliveries, DeliveryMode, Destination, Event, Header, Message, MessageId, Now, ProducerId, Request,
     SessionId, Settlement, Subscribe, SubscriptionId, Token, TransactionId, WallTime,
@@ -242,23 +242,8 @@ impl<B: Defect> Host<B> {
         from: &Arc<Destination>,
         prefetch: u32,
     ) -> Done<Vec<Delivery>> {
-        let subscribe = Subscribe {
-            subscription: SUBSCRIPTION,
-            name: None,
-            address: address(from),
-            selector: None,
-            selector_converts_text: false,
-            mode: SubscribeMode::Consume,
-            settles: Settles::WhenAcknowledged,
-            gives_up: GivesUp::Consumer,
-            prefetch,
-            no_local: false,
-            exclusive: false,
-            priority: 0,
-            retroactive: false,
-            pending_limit: None,
-            confirm: None,
-        };
+        let consumer = Subscribe::consumer(SUBSCRIPTION, address(from), prefetch);
+        let subscribe = Subscribe { gives_up: GivesUp::Consumer, ..consumer };
         self.delivered(session, Request::Subscribe(Box::new(subscribe)))
     }
 
