@@ -1,6 +1,6 @@
 //! Durable subscriptions: a backlog of its own, fed by its topics whether somebody listens or not.
 
-use crate::broker::{Broker, Place, Step, refusal};
+use crate::broker::{Broker, Place, Step, journal_stopped, refusal};
 use crate::queue::{Durable, Queue, Role};
 use crate::subscription::Source;
 use crate::topic::ANY_PRIORITY;
@@ -38,21 +38,27 @@ impl Broker {
             }
         }
         if self.failed {
-            return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
+            return Err(journal_stopped());
         }
-        if known.is_none() {
+        self.make_way(known, subscribe)?;
+        let queue = self.add_durable(Durable::wished((key.0, key.1, false), topics, selector, subscribe));
+        self.record_durable(session, queue, subscribe.confirm.is_some(), step);
+        self.listens(session, queue);
+        Ok(queue)
+    }
+
+    /// Before a subscription gets a store: there is room for one, its topics are there, and its earlier one is gone.
+    pub(crate) fn make_way(&mut self, earlier: Option<u32>, subscribe: &Subscribe) -> Result<(), Refusal> {
+        if earlier.is_none() {
             self.check_destinations()?;
         }
         for leaf in subscribe.address.leaves.iter().filter(|leaf| !leaf.is_pattern()) {
             self.find_or_make(leaf)?;
         }
-        if let Some(queue) = known {
+        if let Some(queue) = earlier {
             self.remove_durable(queue);
         }
-        let queue = self.add_durable(Durable::wished((key.0, key.1, false), topics, selector, subscribe));
-        self.record_durable(session, queue, subscribe.confirm.is_some(), step);
-        self.listens(session, queue);
-        Ok(queue)
+        Ok(())
     }
 
     fn listens(&mut self, session: SessionId, queue: u32) {
