@@ -208,6 +208,22 @@ impl Bench {
         }
     }
 
+    /// The same, and what nobody waits for, too.
+    pub(crate) fn flush_all(&mut self) {
+        self.journal.flush_lazy();
+        self.flush();
+    }
+
+    /// Stops and starts again so often; then the session is there again.
+    pub(crate) fn restart_times(&mut self, restarts: usize, slot: u32) {
+        for _ in 0..restarts {
+            self.restart();
+        }
+        if restarts > 0 {
+            self.connect(slot);
+        }
+    }
+
     /// Answers every wish to read a message back with an error; tells how many there were.
     pub(crate) fn fail_fetches(&mut self) -> usize {
         let fetches = std::mem::take(&mut self.out.fetches);
