@@ -207,6 +207,15 @@ pub enum Request {
     Disconnect,
 }
 
+impl Request {
+    /// Settles deliveries at once, and asks for no answer.
+    #[inline]
+    #[must_use]
+    pub fn settle(subscription: SubscriptionId, deliveries: Deliveries, settlement: Settlement) -> Self {
+        Self::Settle { subscription, deliveries, settlement, transaction: None, confirm: None }
+    }
+}
+
 /// A subscription's wishes.
 #[derive(Clone, Debug)]
 pub struct Subscribe {

@@ -69,9 +69,7 @@ impl Bench {
     }
 
     fn settle(&mut self, kind: u64, delivery: u64, settlement: Settlement) {
-        let subscription = subscription(kind);
-        let deliveries = Deliveries::One(DeliveryId(delivery));
-        self.ask(Request::Settle { subscription, deliveries, settlement, transaction: None, confirm: None });
+        self.ask(Request::settle(subscription(kind), Deliveries::One(DeliveryId(delivery)), settlement));
     }
 
     fn unsubscribe(&mut self, kind: u64) {

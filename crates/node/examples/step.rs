@@ -187,7 +187,7 @@ impl Bench {
 }
 
 fn settle(deliveries: Deliveries, settlement: Settlement) -> Request {
-    Request::Settle { subscription: SubscriptionId(1), deliveries, settlement, transaction: None, confirm: None }
+    Request::settle(SubscriptionId(1), deliveries, settlement)
 }
 
 fn subscribe(address: &Arc<Address>, load: &Load, slot: u32) -> Subscribe {
