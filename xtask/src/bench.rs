@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Repeats are interleaved, so that a noisy moment of the machine meets every broker. All brokers run the whole time;
-//! those not measured are idle.
+//! those not measured are idle. What the machine withholds from all of them stands above the table ([`stillness`]).
 //!
 //! Two floors can stand beside the brokers: `--with relay`, which only forwards, and the workloads [`PIPES`] without any broker.
 //!
@@ -18,6 +18,7 @@ mod figures;
 mod page;
 mod plot;
 pub(crate) mod relay;
+mod stillness;
 
 use crate::java_apps::{Client, Programs};
 use crate::kill9::Scratch;
@@ -28,6 +29,7 @@ use figures::{Figures, Row};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use stillness::Withheld;
 
 /// In the order of the table.
 const STOMP: [&str; 10] = ["S1w", "S1t", "S1f", "S2", "S3", "S3c", "S3b", "S4", "S4b", "S1-flood"];
@@ -65,6 +67,9 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Outcome {
     let binary = shell::broker_binary(Profile::Release)?;
+    let alone = stillness::measure()?;
+    println!("bench: withheld before any broker was started: {alone}");
+    let mut withheld = Withheld { alone, beside: Vec::new() };
     let scratch = Scratch::new(None, "bench")?;
     let mut contenders = vec![Contender::ferrymq(&binary, scratch.path())?];
     for name in &options.with {
@@ -88,6 +93,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
             None => contenders.iter().map(|contender| Row::new(&workload, &contender.name)).collect(),
         };
         for repeat in 1..=options.repeats {
+            let beside = stillness::measure()?;
+            println!("bench: {workload} {repeat} withheld: {beside}");
+            withheld.beside.push(beside);
             for (contender, row) in contenders.iter().zip(&mut measured) {
                 let figures = bench.measure(contender, &workload)?;
                 println!("bench: {workload} {repeat} {}: {figures}", row.broker);
@@ -98,7 +106,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
     let output = shell::root().join(&options.output);
     std::fs::create_dir_all(&output)?;
-    std::fs::write(output.join("results.md"), page::markdown(&rows, &contenders, options.repeats, options.seconds)?)?;
+    std::fs::write(
+        output.join("results.md"),
+        page::markdown(&rows, &contenders, &withheld, options.repeats, options.seconds)?,
+    )?;
     plot::rates(&rows, &output.join("rates.svg"))?;
     plot::costs(&rows, &output.join("costs.svg"))?;
     println!("bench: written to {}", options.output.display());

@@ -14,7 +14,9 @@ use crate::topic::Topic;
 use crate::transaction::Branches;
 use crate::work::Work;
 use ferrymq_model::advisory::ConnectionFacts;
-use ferrymq_model::{Destination, Event, MonoTime, Now, Refusal, RefusalKind, Request, SessionId, Token};
+use ferrymq_model::{
+    Destination, Event, MonoTime, Now, ProducerId, Refusal, RefusalKind, Request, SessionId, SubscriptionId, Token,
+};
 use ferrymq_storage::journal::{Fetch, Fetched};
 use ferrymq_storage::{Journal, Location, Lsn, ProducerSlot};
 use rustc_hash::FxHashMap;
@@ -391,13 +393,25 @@ pub(crate) fn refusal(kind: RefusalKind, text: impl Into<String>) -> Refusal {
     Refusal { kind, text: text.into() }
 }
 
+/// What would have to be durable is not carried out.
+pub(crate) fn journal_stopped() -> Refusal {
+    refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable")
+}
+
+/// The session has no such subscription.
+pub(crate) fn unknown_subscription(id: SubscriptionId) -> Refusal {
+    refusal(RefusalKind::Unknown, format!("subscription {} is not known", id.0))
+}
+
+/// The session has no such producer.
+pub(crate) fn unknown_producer(id: ProducerId) -> Refusal {
+    refusal(RefusalKind::Unknown, format!("producer {} is not known", id.0))
+}
+
 impl Waiting {
     /// The answer where the journal failed instead.
     pub(crate) fn into_failure(self) -> Event {
-        let failed = |token: Token| Event::Refused {
-            token: Some(token),
-            refusal: refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"),
-        };
+        let failed = |token: Token| Event::Refused { token: Some(token), refusal: journal_stopped() };
         match self.event {
             Event::Confirmed { token }
             | Event::Purged { token, .. }

@@ -1,6 +1,6 @@
 //! Destinations that clients make and delete themselves.
 
-use crate::broker::{Broker, Place, Step, refusal};
+use crate::broker::{Broker, Place, Step, journal_stopped, refusal};
 use crate::session::Full;
 use crate::subscription::Source;
 use ferrymq_model::{Destination, Refusal, RefusalKind, SessionId, Token};
@@ -40,7 +40,7 @@ impl Broker {
             return Ok(());
         }
         if self.failed {
-            return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
+            return Err(journal_stopped());
         }
         let mut unit = step.journal.begin();
         self.define(queue, &mut unit);
@@ -70,9 +70,7 @@ impl Broker {
                 let text = format!("Destination still has an active subscription: {destination}");
                 Err(refusal(RefusalKind::DurableInUse, text))
             }
-            Some(Place::Queue(_)) if self.failed => {
-                Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"))
-            }
+            Some(Place::Queue(_)) if self.failed => Err(journal_stopped()),
             Some(place) => Ok(Some(place)),
         });
         match checked {

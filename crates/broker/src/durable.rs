@@ -1,7 +1,7 @@
 //! Durable subscriptions: a backlog of its own, fed by its topics whether somebody listens or not.
 
-use crate::broker::{Broker, Place, Step, refusal};
-use crate::queue::{Durable, Queue, Role};
+use crate::broker::{Broker, Place, Step, journal_stopped, refusal};
+use crate::queue::{Durable, Item, Queue, Role};
 use crate::subscription::Source;
 use crate::topic::ANY_PRIORITY;
 use ferrymq_model::selector::Selector;
@@ -38,23 +38,37 @@ impl Broker {
             }
         }
         if self.failed {
-            return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
+            return Err(journal_stopped());
         }
-        if known.is_none() {
-            self.check_destinations()?;
-        }
-        let past = self.past_for(session, subscribe, selector.as_ref(), step.now.wall);
-        self.check_past(&past, step.journal)?;
-        for leaf in subscribe.address.leaves.iter().filter(|leaf| !leaf.is_pattern()) {
-            self.find_or_make(leaf)?;
-        }
-        if let Some(queue) = known {
-            self.remove_durable(queue);
-        }
+        let past = self.make_way(session, subscribe, selector.as_ref(), known, step)?;
         let queue = self.add_durable(Durable::wished((key.0, key.1, false), topics, selector, subscribe));
         self.record_durable(session, queue, past, subscribe.confirm.is_some(), step);
         self.listens(session, queue);
         Ok(queue)
+    }
+
+    /// Before a subscription gets a store: there is room for one, its topics are there, and its earlier one is gone. What
+    /// it gets of the past.
+    pub(crate) fn make_way(
+        &mut self,
+        session: SessionId,
+        subscribe: &Subscribe,
+        selector: Option<&Selector>,
+        earlier: Option<u32>,
+        step: &Step<'_>,
+    ) -> Result<Vec<Item>, Refusal> {
+        if earlier.is_none() {
+            self.check_destinations()?;
+        }
+        let past = self.past_for(session, subscribe, selector, step.now.wall);
+        self.check_past(&past, step.journal)?;
+        for leaf in subscribe.address.leaves.iter().filter(|leaf| !leaf.is_pattern()) {
+            self.find_or_make(leaf)?;
+        }
+        if let Some(queue) = earlier {
+            self.remove_durable(queue);
+        }
+        Ok(past)
     }
 
     fn listens(&mut self, session: SessionId, queue: u32) {

@@ -1,7 +1,7 @@
 //! Producers: an address resolved once, and sends along it.
 
 use crate::advisory::Kind;
-use crate::broker::{Broker, Place, Step, refusal};
+use crate::broker::{Broker, Place, Step, journal_stopped, refusal, unknown_producer};
 use crate::router::Route;
 use crate::schedule::schedule_of;
 use crate::session::Full;
@@ -88,8 +88,7 @@ impl Broker {
                 self.note_producer(session, known.name.as_ref(), &known.address, false);
             }
             None => {
-                let refusal = refusal(RefusalKind::Unknown, format!("producer {} is not known", producer.0));
-                self.refuse(session, None, refusal, step);
+                self.refuse(session, None, unknown_producer(producer), step);
             }
         }
     }
@@ -140,8 +139,7 @@ impl Broker {
         // The confirmation would have to wait for what never becomes durable: nothing of it is carried out.
         let hopeless = failed && confirm.is_some() && state.last_lsn > flushed;
         let Some(mut known) = state.producers.get(&producer.0) else {
-            let refusal = refusal(RefusalKind::Unknown, format!("producer {} is not known", producer.0));
-            return self.refuse(session, confirm, refusal, step);
+            return self.refuse(session, confirm, unknown_producer(producer), step);
         };
         if known.resolved_at != version {
             self.refresh_route(session, producer);
@@ -150,8 +148,7 @@ impl Broker {
         let (route, slot, sequence) = (known.route.clone(), known.counts(&message), message.header.id.sequence);
         let message = known.named(message);
         if hopeless {
-            let text = "the journal stopped: nothing more is made durable";
-            return self.refuse(session, confirm, refusal(RefusalKind::StoreFailed, text), step);
+            return self.refuse(session, confirm, journal_stopped(), step);
         }
         if let Some(before) = slot.and_then(|slot| step.journal.producers().taken(slot, sequence)) {
             // It was taken before: its confirmation waits for what it repeats.

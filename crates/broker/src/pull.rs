@@ -3,9 +3,9 @@
 //! A pull is carried out at once. Its confirmation waits while something may still come for it: a message that is read
 //! back from the journal, one whose commit is not durable yet, or more than one step may examine.
 
-use crate::broker::{Broker, Step, refusal};
+use crate::broker::{Broker, Step, unknown_subscription};
 use crate::confirm::Waiting;
-use ferrymq_model::{Event, RefusalKind, SessionId, SubscriptionId, Token};
+use ferrymq_model::{Event, SessionId, SubscriptionId, Token};
 use ferrymq_storage::Lsn;
 
 impl Broker {
@@ -18,8 +18,7 @@ impl Broker {
         step: &mut Step<'_>,
     ) {
         let Some(&index) = self.asking(session).subscriptions.get(&subscription.0) else {
-            let text = format!("subscription {} is not known", subscription.0);
-            return self.refuse(session, None, refusal(RefusalKind::Unknown, text), step);
+            return self.refuse(session, None, unknown_subscription(subscription), step);
         };
         self.subscriptions[index].prefetch = prefetch;
         self.go_on(index, step);
@@ -35,8 +34,7 @@ impl Broker {
         step: &mut Step<'_>,
     ) {
         let Some(&index) = self.asking(session).subscriptions.get(&subscription.0) else {
-            let text = format!("subscription {} is not known", subscription.0);
-            return self.refuse(session, confirm, refusal(RefusalKind::Unknown, text), step);
+            return self.refuse(session, confirm, unknown_subscription(subscription), step);
         };
         self.subscriptions[index].pulled = messages;
         self.go_on(index, step);

@@ -1,6 +1,6 @@
 //! From names to places: resolving addresses, making destinations, and carrying a message to every leaf.
 
-use crate::broker::{Broker, Place, Step, refusal};
+use crate::broker::{Broker, Place, Step, journal_stopped, refusal};
 use crate::queue::{Item, Queue, Role, band_of};
 use crate::schedule::{NewJob, schedule_of};
 use crate::topic::Topic;
@@ -202,9 +202,9 @@ impl Broker {
     }
 
     /// Whether something may be made durable.
-    fn check_journal(&self, journal: &Journal) -> Result<(), Refusal> {
+    pub(crate) fn check_journal(&self, journal: &Journal) -> Result<(), Refusal> {
         if self.failed {
-            return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
+            return Err(journal_stopped());
         }
         if journal.is_short_of_space() {
             return Err(no_space());
@@ -281,7 +281,7 @@ impl Broker {
         }
         let must_store = persistent && queues.iter().any(|&(_, queue, _)| self.queues[queue].owner.is_none());
         if must_store && self.failed {
-            return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
+            return Err(journal_stopped());
         }
         if must_store && journal.as_ref().is_some_and(|journal| journal.is_short_of_space()) {
             return Err(no_space());

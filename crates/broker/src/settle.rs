@@ -1,7 +1,7 @@
 //! Settlements outside of transactions, and what each outcome does to a message.
 
 use crate::advisory::Kind;
-use crate::broker::{Broker, Step, refusal};
+use crate::broker::{Broker, Step, refusal, unknown_subscription};
 use crate::queue::Item;
 use crate::subscription::{Pending, Source, Status, Unsettled};
 use ferrymq_model::{Deliveries, RefusalKind, SessionId, Settlement, SubscriptionId, Token};
@@ -21,8 +21,7 @@ impl Broker {
             // What was written before its subscription ended is settled too late, and nobody waits for an answer.
             let late = confirm.is_none() && matches!(deliveries, Deliveries::Through(_));
             if !late {
-                let text = format!("subscription {} is not known", subscription.0);
-                self.refuse(session, confirm, refusal(RefusalKind::Unknown, text), step);
+                self.refuse(session, confirm, unknown_subscription(subscription), step);
             }
             return;
         };

@@ -5,7 +5,7 @@
 //! A durable one is stored, shares its names with the durable subscriptions that are not shared, and stays when nobody
 //! listens; the other lives in memory, has names of its own, and ends with its last consumer.
 
-use crate::broker::{Broker, Step, refusal};
+use crate::broker::{Broker, Step, journal_stopped, refusal};
 use crate::queue::{Durable, Item};
 use ferrymq_model::selector::Selector;
 use ferrymq_model::{Destination, Refusal, RefusalKind, SessionId, Subscribe};
@@ -44,19 +44,9 @@ impl Broker {
             }
         }
         if durable && self.failed {
-            return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
+            return Err(journal_stopped());
         }
-        if known.is_none() {
-            self.check_destinations()?;
-        }
-        let past = self.past_for(session, subscribe, selector.as_ref(), step.now.wall);
-        self.check_past(&past, step.journal)?;
-        for leaf in subscribe.address.leaves.iter().filter(|leaf| !leaf.is_pattern()) {
-            self.find_or_make(leaf)?;
-        }
-        if let Some(queue) = known {
-            self.remove_durable(queue);
-        }
+        let past = self.make_way(session, subscribe, selector.as_ref(), known, step)?;
         let made = Durable::wished((key.0, key.1, true), topics, selector, subscribe);
         if durable {
             let queue = self.add_durable(made);

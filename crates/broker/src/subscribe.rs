@@ -1,6 +1,6 @@
 //! Subscriptions begin and end.
 
-use crate::broker::{Broker, Place, Step, refusal};
+use crate::broker::{Broker, Place, Step, refusal, unknown_subscription};
 use crate::browse::Browse;
 use crate::counted::Fate;
 use crate::queue::{BANDS, Consumer};
@@ -276,8 +276,7 @@ impl Broker {
         step: &mut Step<'_>,
     ) {
         let Some(&index) = self.asking(session).subscriptions.get(&subscription.0) else {
-            let text = format!("subscription {} is not known", subscription.0);
-            return self.refuse(session, confirm, refusal(RefusalKind::Unknown, text), step);
+            return self.refuse(session, confirm, unknown_subscription(subscription), step);
         };
         self.end_subscription(index, seen, step);
         self.record_work(confirm.is_some(), Some(session), step);

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod advisory;
+pub mod awaited;
 pub mod destination;
 pub mod dialect;
 pub mod event;
@@ -34,6 +35,7 @@ pub mod value;
 pub mod xid;
 
 pub use advisory::Advisory;
+pub use awaited::Awaited;
 pub use destination::{Address, Destination, DestinationError, DestinationKind};
 pub use dialect::{Dialect, Dialects, MalformedMessage};
 pub use event::{BranchError, Event, Refusal, RefusalKind, Vote};

@@ -207,6 +207,15 @@ pub enum Request {
     Disconnect,
 }
 
+impl Request {
+    /// Settles deliveries at once, and asks for no answer.
+    #[inline]
+    #[must_use]
+    pub fn settle(subscription: SubscriptionId, deliveries: Deliveries, settlement: Settlement) -> Self {
+        Self::Settle { subscription, deliveries, settlement, transaction: None, confirm: None }
+    }
+}
+
 /// A subscription's wishes.
 #[derive(Clone, Debug)]
 pub struct Subscribe {
@@ -241,6 +250,31 @@ pub struct Subscribe {
     pub pending_limit: Option<u32>,
     /// Asks for a confirmation; deliveries start after it.
     pub confirm: Option<Token>,
+}
+
+impl Subscribe {
+    /// A consumer without special wishes, to be changed with `..`: it gets every message, acknowledges each, and leaves it
+    /// to the broker to give up.
+    #[must_use]
+    pub fn consumer(subscription: SubscriptionId, address: Arc<Address>, prefetch: u32) -> Self {
+        Self {
+            subscription,
+            name: None,
+            address,
+            selector: None,
+            selector_converts_text: false,
+            mode: SubscribeMode::Consume,
+            settles: Settles::WhenAcknowledged,
+            gives_up: GivesUp::Broker,
+            prefetch,
+            no_local: false,
+            exclusive: false,
+            priority: 0,
+            retroactive: false,
+            pending_limit: None,
+            confirm: None,
+        }
+    }
 }
 
 /// What kind of subscription.

@@ -4,46 +4,29 @@
 //! `cargo run --release -p ferrymq-node --example backlog`
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a measuring program")]
 
-use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
-use ferrymq_model::selector::Operand;
+mod plain;
+
+use ferrymq_model::request::GivesUp;
 use ferrymq_model::{
-    Address, Deliveries, DeliveryId, DeliveryMode, DestinationKind, Dialect, Dialects, Event, Header, MalformedMessage,
-    Message, MessageId, MonoTime, Neutral, Now, ProducerId, Request, Seen, SessionId, Settlement, Subscribe,
-    SubscriptionId, Token, WallTime,
+    Address, Deliveries, DeliveryId, DeliveryMode, Event, MonoTime, Now, Request, Seen, SessionId, Settlement,
+    Subscribe, SubscriptionId,
 };
 use ferrymq_node::{Effects, Input, Node, Settings, recover};
 use ferrymq_storage::JournalOptions;
 use ferrymq_storage::disk::memory::MemoryDisk;
+use plain::{ASKED, DIALECTS, PRODUCER};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 const MESSAGES: u64 = 100_000;
 const KINDS: u64 = 100;
 
-/// Properties that selectors asked for.
-static ASKED: AtomicU64 = AtomicU64::new(0);
-
-/// One property, `kind`, a number of 64 bits before the body.
-#[derive(Debug)]
-struct Plain;
-
-impl Dialect for Plain {
-    fn code(&self) -> u16 {
-        900
-    }
-    fn property<'m>(&self, message: &'m Message, _: &str) -> Operand<'m> {
-        ASKED.fetch_add(1, Ordering::Relaxed);
-        let kind = message.bytes.first_chunk().expect("every message has a kind");
-        Operand::Integer(i64::from_be_bytes(*kind))
-    }
-    fn to_neutral(&self, _: &Message) -> Result<Neutral, MalformedMessage> {
-        Err(MalformedMessage("never asked here".to_owned()))
-    }
-}
-
-static PLAIN: Plain = Plain;
 const SESSION: SessionId = SessionId { slot: 0, generation: 0 };
+
+fn subscription(kind: u64) -> SubscriptionId {
+    SubscriptionId(u32::try_from(kind).expect("kinds are few"))
+}
 
 struct Bench {
     node: Node,
@@ -56,13 +39,11 @@ impl Bench {
     fn new() -> Self {
         let settings =
             Settings { memory_limit_bytes: 1 << 30, destination_memory_limit_bytes: 1 << 29, ..Settings::default() };
-        let node = recover(&mut MemoryDisk::new(), Dialects(&[]), JournalOptions::default(), settings, Now::default());
+        let node = recover(&mut MemoryDisk::new(), DIALECTS, JournalOptions::default(), settings, Now::default());
         let node = node.expect("an empty disk gives an empty node");
-        let address = Arc::new(Address::parse("q", DestinationKind::Queue).expect("a valid name"));
-        let mut bench = Self { node, out: Effects::default(), address, now: Now::default() };
-        bench.ask(Request::Connect { client_id: None, user: None, name: None, peer: None, confirm: Token(0) });
-        let (producer, address) = (ProducerId(1), Arc::clone(&bench.address));
-        bench.ask(Request::AddProducer { producer, name: None, skips_duplicates: false, address, confirm: None });
+        let mut bench = Self { node, out: Effects::default(), address: plain::address("q"), now: Now::default() };
+        bench.ask(plain::connect());
+        bench.ask(plain::add_producer(None, Arc::clone(&bench.address)));
         for number in 0..MESSAGES {
             bench.send(number % KINDS);
         }
@@ -75,52 +56,24 @@ impl Bench {
     }
 
     fn send(&mut self, kind: u64) {
-        let message = Message {
-            header: Header {
-                id: MessageId { producer: "ID:bench".into(), sequence: 1 },
-                destination: Arc::clone(&self.address.leaves[0]),
-                mode: DeliveryMode::NonPersistent,
-                priority: 4,
-                timestamp: WallTime(0),
-                expiration: None,
-                annotations: None,
-            },
-            dialect: &PLAIN,
-            bytes: kind.to_be_bytes().to_vec().into(),
-            body_at: 8,
-        };
-        let (producer, message) = (ProducerId(1), Arc::new(message));
-        self.ask(Request::Send { producer, message, transaction: None, confirm: None });
+        let message = plain::message("ID:bench", &self.address, DeliveryMode::NonPersistent, Some(kind), 0).into();
+        self.ask(Request::Send { producer: PRODUCER, message, transaction: None, confirm: None });
     }
 
     fn subscribe(&mut self, kind: u64, prefetch: u32) {
         self.ask(Request::Subscribe(Box::new(Subscribe {
-            subscription: SubscriptionId(u32::try_from(kind).expect("kinds are few")),
-            name: None,
-            address: Arc::clone(&self.address),
             selector: Some(format!("kind = {kind}").into()),
-            selector_converts_text: false,
-            mode: SubscribeMode::Consume,
-            settles: Settles::WhenAcknowledged,
             gives_up: GivesUp::Consumer,
-            prefetch,
-            no_local: false,
-            exclusive: false,
-            priority: 0,
-            retroactive: false,
-            pending_limit: None,
-            confirm: None,
+            ..Subscribe::consumer(subscription(kind), Arc::clone(&self.address), prefetch)
         })));
     }
 
     fn settle(&mut self, kind: u64, delivery: u64, settlement: Settlement) {
-        let subscription = SubscriptionId(u32::try_from(kind).expect("kinds are few"));
-        let deliveries = Deliveries::One(DeliveryId(delivery));
-        self.ask(Request::Settle { subscription, deliveries, settlement, transaction: None, confirm: None });
+        self.ask(Request::settle(subscription(kind), Deliveries::One(DeliveryId(delivery)), settlement));
     }
 
     fn unsubscribe(&mut self, kind: u64) {
-        let subscription = SubscriptionId(u32::try_from(kind).expect("kinds are few"));
+        let subscription = subscription(kind);
         self.ask(Request::Unsubscribe { subscription, seen: Seen::Unknown, confirm: None });
     }
 

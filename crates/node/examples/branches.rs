@@ -5,40 +5,21 @@
 //! empty directory, where every confirmation waits for a real flush.
 #![expect(clippy::print_stdout, clippy::expect_used, clippy::cast_precision_loss, reason = "a measuring program")]
 
-use ferrymq_model::selector::Operand;
-use ferrymq_model::{
-    Address, BranchAction, DeliveryMode, DestinationKind, Dialect, Dialects, Header, MalformedMessage, Message,
-    MessageId, Neutral, Now, ProducerId, Request, SessionId, Token, TransactionId, WallTime, Xid,
-};
+mod plain;
+
+use ferrymq_model::{BranchAction, DeliveryMode, Message, Now, Request, SessionId, Token, TransactionId, Xid};
 use ferrymq_node::{Effects, Input, Node, Settings, recover};
 use ferrymq_storage::disk::memory::MemoryDisk;
 use ferrymq_storage::disk::os::OsDisk;
 use ferrymq_storage::journal::SEGMENT_BYTES_DEFAULT;
 use ferrymq_storage::{Disk, JournalOptions, journal};
+use plain::{DIALECTS, PRODUCER};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 const MESSAGE_BYTES: usize = 1024;
 const SESSION: SessionId = SessionId { slot: 0, generation: 0 };
-
-#[derive(Debug)]
-struct Plain;
-
-impl Dialect for Plain {
-    fn code(&self) -> u16 {
-        900
-    }
-    fn property<'m>(&self, _: &'m Message, _: &str) -> Operand<'m> {
-        Operand::Null
-    }
-    fn to_neutral(&self, _: &Message) -> Result<Neutral, MalformedMessage> {
-        Err(MalformedMessage("never asked here".to_owned()))
-    }
-}
-
-static PLAIN: Plain = Plain;
-static DIALECTS: Dialects = Dialects(&[&PLAIN]);
 
 struct Bench {
     node: Node,
@@ -54,24 +35,10 @@ impl Bench {
         let (options, settings) = (JournalOptions::default(), Settings::default());
         let node = recover(&mut *disk, DIALECTS, options, settings, Now::default());
         let node = node.expect("an empty disk gives an empty node");
-        let address = Arc::new(Address::parse("q", DestinationKind::Queue).expect("a valid name"));
-        let header = Header {
-            id: MessageId { producer: "ID:host.example-40000-1700000000000-1:1:1:1".into(), sequence: 1 },
-            destination: Arc::clone(&address.leaves[0]),
-            mode: DeliveryMode::Persistent,
-            priority: 4,
-            timestamp: WallTime(0),
-            expiration: None,
-            annotations: None,
-        };
-        let bytes = vec![b'x'; MESSAGE_BYTES].into();
-        let message = Arc::new(Message { header, dialect: &PLAIN, bytes, body_at: 0 });
+        let (name, address) = ("ID:host.example-40000-1700000000000-1:1:1:1", plain::address("q"));
+        let message = Arc::new(plain::message(name, &address, DeliveryMode::Persistent, None, MESSAGE_BYTES));
         let mut bench = Self { node, disk, out: Effects::default(), flushes: 0, bytes: 0, message };
-        let connect = Request::Connect { client_id: None, user: None, name: None, peer: None, confirm: Token(0) };
-        let name = Some(Arc::clone(&bench.message.header.id.producer));
-        let producer = ProducerId(1);
-        let producer = Request::AddProducer { producer, name, skips_duplicates: true, address, confirm: None };
-        bench.step(&mut vec![connect, producer]);
+        bench.step(&mut vec![plain::connect(), plain::add_producer(Some(name.into()), address)]);
         bench
     }
 
@@ -93,7 +60,7 @@ impl Bench {
         let send = |place| {
             let mut message = Message::clone(&self.message);
             message.header.id.sequence = number * messages + place;
-            Request::Send { producer: ProducerId(1), message: message.into(), transaction, confirm: None }
+            Request::Send { producer: PRODUCER, message: message.into(), transaction, confirm: None }
         };
         (0..messages).map(send).collect()
     }

@@ -5,46 +5,24 @@
 //! runs once, for a profiler that counts instructions.
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a measuring program")]
 
-use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
-use ferrymq_model::selector::Operand;
+mod plain;
+
+use ferrymq_model::request::Settles;
 use ferrymq_model::{
-    Address, Deliveries, DeliveryId, DeliveryMode, DestinationKind, Dialect, Dialects, Event, Header, MalformedMessage,
-    Message, MessageId, Neutral, Now, ProducerId, Request, SessionId, Settlement, Subscribe, SubscriptionId, Token,
-    WallTime,
+    Address, Deliveries, DeliveryId, DeliveryMode, Event, Message, Now, Request, SessionId, Settlement, Subscribe,
+    SubscriptionId, Token,
 };
 use ferrymq_node::{Effects, Input, Node, Settings, recover};
 use ferrymq_storage::disk::memory::MemoryDisk;
 use ferrymq_storage::{JournalOptions, journal};
+use plain::{DIALECTS, PRODUCER};
 use std::sync::Arc;
 use std::time::Instant;
 
 const DELIVERIES: u64 = 4_000_000;
 /// Deliveries of one acknowledgement, for consumers that collect.
 const COLLECTED: u64 = 50;
-/// Where the body starts in messages with a kind.
-const KIND_BYTES: u32 = 8;
-
-#[derive(Debug)]
-struct Plain;
-
-impl Dialect for Plain {
-    fn code(&self) -> u16 {
-        900
-    }
-    /// One property, `kind`, a number of 64 bits before the body: found as fast as any dialect may.
-    fn property<'m>(&self, message: &'m Message, name: &str) -> Operand<'m> {
-        match message.bytes.first_chunk().filter(|_| name == "kind" && message.body_at == KIND_BYTES) {
-            Some(kind) => Operand::Integer(i64::from_be_bytes(*kind)),
-            None => Operand::Null,
-        }
-    }
-    fn to_neutral(&self, _: &Message) -> Result<Neutral, MalformedMessage> {
-        Err(MalformedMessage("never asked here".to_owned()))
-    }
-}
-
-static PLAIN: Plain = Plain;
-
+const BODY_BYTES: usize = 1024;
 /// One way to load the core.
 struct Load {
     name: &'static str,
@@ -107,26 +85,14 @@ impl Bench {
     fn new(load: &Load) -> Self {
         let mut disk = MemoryDisk::new();
         let options = JournalOptions::default();
-        let node = recover(&mut disk, Dialects(&[]), options, Settings::default(), Now::default());
+        let node = recover(&mut disk, DIALECTS, options, Settings::default(), Now::default());
         let node = node.expect("an empty disk gives an empty node");
         let mut bench = Self { node, disk, out: Effects::default(), requests: Vec::new() };
-        let address = Arc::new(Address::parse(load.to, DestinationKind::Queue).expect("a valid name"));
+        let address = plain::address(load.to);
         for slot in 0..=load.subscribers {
-            bench.requests.push(Request::Connect {
-                client_id: None,
-                user: None,
-                name: None,
-                peer: None,
-                confirm: Token(0),
-            });
+            bench.requests.push(plain::connect());
             bench.requests.push(if slot == 0 {
-                Request::AddProducer {
-                    producer: ProducerId(1),
-                    name: None,
-                    skips_duplicates: false,
-                    address: Arc::clone(&address),
-                    confirm: None,
-                }
+                plain::add_producer(None, Arc::clone(&address))
             } else {
                 Request::Subscribe(Box::new(subscribe(&address, load, slot)))
             });
@@ -157,7 +123,7 @@ impl Bench {
             let kind = usize::try_from(number * 37).expect("a batch is small") % messages.len();
             let message = Arc::new(messages[kind].clone());
             let confirm = (load.mode == DeliveryMode::Persistent).then_some(Token(number));
-            self.requests.push(Request::Send { producer: ProducerId(1), message, transaction: None, confirm });
+            self.requests.push(Request::Send { producer: PRODUCER, message, transaction: None, confirm });
         }
         self.step(0);
     }
@@ -221,61 +187,31 @@ impl Bench {
 }
 
 fn settle(deliveries: Deliveries, settlement: Settlement) -> Request {
-    Request::Settle { subscription: SubscriptionId(1), deliveries, settlement, transaction: None, confirm: None }
+    Request::settle(SubscriptionId(1), deliveries, settlement)
 }
 
 fn subscribe(address: &Arc<Address>, load: &Load, slot: u32) -> Subscribe {
+    let prefetch = match load.credit {
+        Credit::Ample => 1000,
+        Credit::OneBatch => u32::try_from(load.batch).expect("a batch is small"),
+    };
     Subscribe {
-        subscription: SubscriptionId(1),
-        name: None,
-        address: Arc::clone(address),
         selector: match load.wanting {
             Wanting::All => None,
             Wanting::OneKind => Some(format!("kind = {}", slot - 1).into()),
         },
-        selector_converts_text: false,
-        mode: SubscribeMode::Consume,
         settles: load.settling.settles(),
-        gives_up: GivesUp::Broker,
-        prefetch: match load.credit {
-            Credit::Ample => 1000,
-            Credit::OneBatch => u32::try_from(load.batch).expect("a batch is small"),
-        },
-        no_local: false,
-        exclusive: false,
-        priority: 0,
-        retroactive: false,
-        pending_limit: None,
-        confirm: None,
+        ..Subscribe::consumer(SubscriptionId(1), Arc::clone(address), prefetch)
     }
 }
 
 /// One message, or one of each kind.
 fn messages(load: &Load) -> Vec<Message> {
-    let (kinds, body_at) = match load.wanting {
-        Wanting::All => (1, 0),
-        Wanting::OneKind => (u64::from(load.subscribers), KIND_BYTES),
-    };
-    (0..kinds).map(|kind| message(load, kind, body_at)).collect()
-}
-
-fn message(load: &Load, kind: u64, body_at: u32) -> Message {
-    let address = Address::parse(load.to, DestinationKind::Queue).expect("a valid name");
-    let mut bytes = kind.to_be_bytes()[..body_at as usize].to_vec();
-    bytes.resize(bytes.len() + 1024, b'x');
-    Message {
-        header: Header {
-            id: MessageId { producer: "ID:bench".into(), sequence: 1 },
-            destination: Arc::clone(&address.leaves[0]),
-            mode: load.mode,
-            priority: 4,
-            timestamp: WallTime(0),
-            expiration: None,
-            annotations: None,
-        },
-        dialect: &PLAIN,
-        bytes: bytes.into(),
-        body_at,
+    let to = plain::address(load.to);
+    let message = |kind| plain::message("ID:bench", &to, load.mode, kind, BODY_BYTES);
+    match load.wanting {
+        Wanting::All => vec![message(None)],
+        Wanting::OneKind => (0..u64::from(load.subscribers)).map(|kind| message(Some(kind))).collect(),
     }
 }
 

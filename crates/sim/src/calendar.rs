@@ -13,20 +13,10 @@ mod planted;
 
 pub use planted::{CALENDAR_BUGS, CalendarBug};
 
-use crate::content::PLAIN;
-use crate::disk::{Fault, Moment, SURVIVORS, SimDisk};
-use crate::random::Random;
-use crate::rest::step_watched;
-use crate::world::DIALECTS;
-use bytes::Bytes;
-use ferrymq_broker::{Effects, Settings};
-use ferrymq_model::{
-    Annotations, DeliveryMode, Destination, DestinationKind, Event, Header, Message, MessageId, MonoTime, Now,
-    Schedule, Value, WallTime,
-};
-use ferrymq_node::{Input, Node};
-use ferrymq_storage::journal::{JournalOptions, Reader, SEGMENT_BYTES_MIN, perform};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::client::queue;
+use crate::host::{self, Done, Host, Lost};
+use ferrymq_model::{Annotations, Destination, Message, MessageId, MonoTime, Now, Schedule, Value, WallTime};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What came of a run.
@@ -40,17 +30,6 @@ pub struct Calendar {
     pub violation: Option<String>,
 }
 
-/// Why a client cannot go on.
-#[derive(Debug)]
-enum Lost {
-    /// The power went.
-    Power,
-    /// A promise was broken.
-    Broken(String),
-}
-
-type Done<T> = Result<T, Lost>;
-
 const MINUTE_MS: u64 = 60_000;
 const PRODUCER: &str = "ID:calendar-1:1:1";
 const DUE: &str = "DUE";
@@ -63,7 +42,7 @@ pub fn run(seed: u64, rounds: u32, bug: Option<CalendarBug>) -> Calendar {
     let mut campaign = Campaign::new(seed, bug);
     let mut lived = Ok(());
     for _ in 0..rounds {
-        lived = match campaign.random.below(10) {
+        lived = match campaign.host.random.below(10) {
             0..2 => campaign.schedule(),
             2 => campaign.remove(),
             3..6 => campaign.take(),
@@ -75,7 +54,7 @@ pub fn run(seed: u64, rounds: u32, bug: Option<CalendarBug>) -> Calendar {
     }
     let judged = lived.and_then(|()| campaign.judge());
     let occurrences = campaign.series.iter().map(|series| series.seen.len() as u64).sum();
-    Calendar { crashes: campaign.crashes, occurrences, violation: judged.err() }
+    Calendar { crashes: campaign.host.crashes, occurrences, violation: judged.err() }
 }
 
 /// When a message comes again.
@@ -123,29 +102,11 @@ fn next_minute(now: u64, every: u64) -> u64 {
 }
 
 struct Campaign {
-    random: Random,
-    disk: SimDisk,
-    node: Node,
-    bug: Option<CalendarBug>,
-    now: Now,
-    crashes: u32,
-    slot: u32,
-    tokens: u64,
-    answers: BTreeMap<u64, Event>,
-    deliveries: Vec<(u64, Arc<Message>)>,
+    host: Host<CalendarBug>,
     series: Vec<Series>,
     /// Occurrences whose settlement was confirmed.
     consumed: BTreeSet<MessageId>,
     names: u64,
-}
-
-fn start(disk: &mut SimDisk, now: Now) -> Result<Node, String> {
-    let options = JournalOptions { segment_bytes: SEGMENT_BYTES_MIN, ..JournalOptions::default() };
-    ferrymq_node::recover(disk, DIALECTS, options, Settings::default(), now).map_err(|error| error.to_string())
-}
-
-fn destination(kind: DestinationKind, name: &str) -> Arc<Destination> {
-    Arc::new(Destination { kind, name: name.into() })
 }
 
 fn text(name: &str, value: &str) -> (Arc<str>, Value) {
@@ -154,49 +115,19 @@ fn text(name: &str, value: &str) -> (Arc<str>, Value) {
 
 impl Campaign {
     fn new(seed: u64, bug: Option<CalendarBug>) -> Self {
-        let mut random = Random::new(seed);
-        let mut disk = SimDisk::new(random.fork());
         let now = Now { wall: WallTime(1_000_000), mono: MonoTime(1) };
-        let node = start(&mut disk, now).expect("an empty disk gives an empty node");
-        let mut campaign = Self {
-            random,
-            disk,
-            node,
-            bug,
-            now,
-            crashes: 0,
-            slot: 0,
-            tokens: 0,
-            answers: BTreeMap::new(),
-            deliveries: Vec::new(),
-            series: Vec::new(),
-            consumed: BTreeSet::new(),
-            names: 0,
-        };
-        campaign.plan_crash();
-        campaign
-    }
-
-    fn plan_crash(&mut self) {
-        let at = self.disk.operations() + 1 + self.random.below(25);
-        let moment = *self.random.pick(&[Moment::Before, Moment::During, Moment::After]);
-        self.disk.plan(at, Fault::PowerCut(moment));
+        let mut host = Host::new(seed, now, bug);
+        host.plan_crash();
+        Self { host, series: Vec::new(), consumed: BTreeSet::new(), names: 0 }
     }
 
     fn restart(&mut self) -> Result<(), String> {
-        self.crashes += 1;
-        let survivors = *self.random.pick(&SURVIVORS);
-        self.disk.restart(survivors);
-        self.node = start(&mut self.disk, self.now)?;
-        self.node.broker().check_invariants();
-        self.answers.clear();
-        self.deliveries.clear();
-        if self.bug.is_some_and(CalendarBug::acts_at_restart) {
-            self.disk.plan_nothing();
+        self.host.restart()?;
+        if self.host.bug.is_some_and(CalendarBug::acts_at_restart) {
             let done = self.misbehave();
             done.map_err(|lost| format!("a planted bug fails: {lost:?}"))?;
         }
-        self.plan_crash();
+        self.host.plan_crash();
         Ok(())
     }
 
@@ -217,14 +148,14 @@ impl Campaign {
             return Ok(());
         }
         let number = self.series.len() as u64 + 1;
-        let period = 200 + self.random.below(2000);
-        let delay_ms = 1 + self.random.below(3000);
-        let first = self.now.wall.0 + delay_ms;
-        let (schedule, again, due, left) = match self.random.below(4) {
+        let period = 200 + self.host.random.below(2000);
+        let delay_ms = 1 + self.host.random.below(3000);
+        let first = self.host.now.wall.0 + delay_ms;
+        let (schedule, again, due, left) = match self.host.random.below(4) {
             0 => {
-                let every = *self.random.pick(&[1, 1, 2]);
+                let every = *self.host.random.pick(&[1, 1, 2]);
                 let cron = Some(Arc::from(if every == 1 { "* * * * *" } else { "*/2 * * * *" }));
-                let due = next_minute(self.now.wall.0, every);
+                let due = next_minute(self.host.now.wall.0, every);
                 (Schedule { cron, ..Schedule::default() }, Again::Minutes(every), due, None)
             }
             1 => {
@@ -232,15 +163,15 @@ impl Campaign {
                 (schedule, Again::Period(period), first, None)
             }
             _ => {
-                let repeats = self.random.below(5);
+                let repeats = self.host.random.below(5);
                 let repeat = i32::try_from(repeats).expect("a few");
                 let schedule = Schedule { delay_ms, period_ms: period, repeat, ..Schedule::default() };
                 (schedule, Again::Period(period), first, Some(repeats + 1))
             }
         };
         let annotations = Annotations { schedule: Some(Box::new(schedule)), ..Annotations::default() };
-        let message = self.message(destination(DestinationKind::Queue, DUE), number, annotations);
-        let left = match self.random.below(3) {
+        let message = Arc::new(self.message(queue(DUE), number, annotations));
+        let left = match self.host.random.below(3) {
             0 if !self.commit(&message)? => Some(0),
             0 => left,
             _ => {
@@ -255,7 +186,7 @@ impl Campaign {
     /// Whether the transaction was to be, and was, committed.
     fn commit(&mut self, message: &Arc<Message>) -> Result<bool, String> {
         self.names += 1;
-        let (number, commits) = (self.names, self.random.percent(70));
+        let (number, commits) = (self.names, self.host.random.percent(70));
         match self.transact(number, message, commits) {
             Ok(()) => Ok(commits),
             Err(Lost::Broken(what)) => Err(what),
@@ -266,36 +197,29 @@ impl Campaign {
         }
     }
 
-    fn message(&self, destination: Arc<Destination>, number: u64, annotations: Annotations) -> Arc<Message> {
-        let header = Header {
-            id: MessageId { producer: PRODUCER.into(), sequence: number },
-            destination,
-            mode: DeliveryMode::Persistent,
-            priority: 4,
-            timestamp: self.now.wall,
-            expiration: None,
-            annotations: Some(Box::new(annotations)),
-        };
-        let body = format!("{number} {}", "x".repeat(usize::try_from(number % 7).unwrap_or(0) * 50));
-        Arc::new(Message { header, dialect: &PLAIN, bytes: Bytes::from(body), body_at: 0 })
+    fn message(&self, to: Arc<Destination>, number: u64, annotations: Annotations) -> Message {
+        let id = MessageId { producer: PRODUCER.into(), sequence: number };
+        let mut message = host::message(id, to, number, 50, self.host.now.wall);
+        message.header.annotations = Some(Box::new(annotations));
+        message
     }
 
     /// Time passes, sometimes more than a period or a minute.
     fn pass(&mut self) -> Result<(), String> {
-        let longest = *self.random.pick(&[300, 2000, 5000, 90_000, 400_000]);
-        let millis = 1 + self.random.below(longest);
+        let longest = *self.host.random.pick(&[300, 2000, 5000, 90_000, 400_000]);
+        let millis = 1 + self.host.random.below(longest);
         self.go_on(millis)
     }
 
     fn go_on(&mut self, millis: u64) -> Result<(), String> {
-        if self.bug == Some(CalendarBug::MakesUpForMissed) {
+        if self.host.bug == Some(CalendarBug::MakesUpForMissed) {
             self.hurry(millis)?;
         } else {
-            self.now.wall.0 += millis;
-            self.now.mono.0 += millis;
+            self.host.now.wall.0 += millis;
+            self.host.now.mono.0 += millis;
         }
-        self.insist(|it| it.input(Input::Tick))?;
-        let now = self.now.wall.0;
+        self.insist(|it| it.host.tick())?;
+        let now = self.host.now.wall.0;
         self.series.iter_mut().for_each(|series| series.pass(now));
         Ok(())
     }
@@ -303,10 +227,10 @@ impl Campaign {
     /// Some message that came shall not come any more.
     fn remove(&mut self) -> Result<(), String> {
         let known: Vec<usize> = (0..self.series.len()).filter(|at| self.series[*at].job.is_some()).collect();
-        if known.is_empty() || self.random.percent(50) {
+        if known.is_empty() || self.host.random.percent(50) {
             return Ok(());
         }
-        let at = *self.random.pick(&known);
+        let at = *self.host.random.pick(&known);
         let job = self.series[at].job.take().expect("only those that have one are picked");
         self.insist(|it| it.remove_job(&job))?;
         self.series[at].left = Some(0);
@@ -327,10 +251,10 @@ impl Campaign {
 
     /// What came to the consumer is noted before it is settled.
     fn note(&mut self, message: &Message) -> Result<(), String> {
-        let body = String::from_utf8_lossy(&message.bytes).into_owned();
-        let number: usize = body.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        let number = host::number_of(message);
         let id = &message.header.id;
-        let known = number.checked_sub(1).and_then(|at| self.series.get_mut(at));
+        let at = number.checked_sub(1).and_then(|at| usize::try_from(at).ok());
+        let known = at.and_then(|at| self.series.get_mut(at));
         let Some(series) = known else { return Err(format!("message {id} that nobody scheduled")) };
         if self.consumed.contains(id) {
             return Err(format!("occurrence {id} of message {number} comes after it was consumed"));
@@ -345,14 +269,14 @@ impl Campaign {
         }
         let (came, expected) = (series.seen.len() as u64, series.expected);
         if came > expected {
-            return Err(format!("message {number} came {came} times by {}, not {expected}", self.now.wall.0));
+            return Err(format!("message {number} came {came} times by {}, not {expected}", self.host.now.wall.0));
         }
         Ok(())
     }
 
     /// What ends has ended, and everything has come.
     fn judge(&mut self) -> Result<(), String> {
-        self.disk.plan_nothing();
+        self.host.disk.plan_nothing();
         for _ in 0..8 {
             self.go_on(3000)?;
         }
@@ -364,51 +288,5 @@ impl Campaign {
             }
         }
         Ok(())
-    }
-
-    fn input(&mut self, input: Input<'_>) -> Done<()> {
-        let mut out = Effects::default();
-        step_watched(&mut self.node, self.now, input, &mut out);
-        self.hear(&mut out);
-        while self.node.wants_flush() {
-            let Some(mut batch) = self.node.take_batch() else { break };
-            if perform(&mut batch, &mut self.disk).is_err() {
-                return Err(Lost::Power);
-            }
-            self.node.step(self.now, Input::Flushed(batch), &mut out);
-            self.node.broker().check_invariants();
-            self.hear(&mut out);
-        }
-        Ok(())
-    }
-
-    fn hear(&mut self, out: &mut Effects) {
-        loop {
-            for (_, event) in out.events.drain(..) {
-                match event {
-                    Event::Deliver(delivery) => self.deliveries.push((delivery.delivery.0, delivery.message)),
-                    Event::Confirmed { token } | Event::Refused { token: Some(token), .. } => {
-                        self.answers.insert(token.0, event);
-                    }
-                    Event::Refused { token: None, .. }
-                    | Event::BrowseEnd { .. }
-                    | Event::SubscriptionEnded { .. }
-                    | Event::Closed { .. }
-                    | Event::Prepared { .. }
-                    | Event::InDoubt { .. }
-                    | Event::BranchEnded { .. }
-                    | Event::Pause
-                    | Event::Resume
-                    | Event::Inspected { .. }
-                    | Event::Purged { .. } => {}
-                }
-            }
-            if out.fetches.is_empty() {
-                return;
-            }
-            let mut read = Vec::new();
-            Reader::new(DIALECTS).read(&self.disk, &mut out.fetches, &mut read);
-            self.node.step(self.now, Input::Fetched(&mut read), out);
-        }
     }
 }

@@ -508,13 +508,7 @@ impl Client {
     fn settle_written(&mut self) {
         let (Some(subscription), Some(last)) = (self.subscription, self.unsettled.last().copied()) else { return };
         self.unsettled.clear();
-        self.outgoing.push_back(Request::Settle {
-            subscription,
-            deliveries: Deliveries::Through(last),
-            settlement: Settlement::Consumed,
-            transaction: None,
-            confirm: None,
-        });
+        self.outgoing.push_back(Request::settle(subscription, Deliveries::Through(last), Settlement::Consumed));
     }
 
     /// Settles everything it has: for the end.

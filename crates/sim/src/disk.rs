@@ -25,6 +25,9 @@ pub enum Moment {
     After,
 }
 
+/// Every moment.
+pub const MOMENTS: [Moment; 3] = [Moment::Before, Moment::During, Moment::After];
+
 /// What goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {

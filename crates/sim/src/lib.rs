@@ -21,6 +21,7 @@ pub mod content;
 pub mod disk;
 pub mod enumerate;
 pub mod fuzz;
+mod host;
 pub mod managed;
 pub mod oracle;
 pub mod planted;

@@ -8,7 +8,7 @@ mod places;
 use crate::disk::DiskDefect;
 use crate::random::Random;
 use ferrymq_model::{
-    DeliveryMode, Event, Message, MessageId, Request, SessionId, Settlement, TransactionId, event::Report,
+    Deliveries, DeliveryMode, Event, Message, MessageId, Request, SessionId, Settlement, TransactionId, event::Report,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -258,16 +258,8 @@ impl Planted {
                     && delivery.message.header.mode == DeliveryMode::Persistent
                     && self.random.percent(10) =>
             {
-                return back.push((
-                    session,
-                    Request::Settle {
-                        subscription: delivery.subscription,
-                        deliveries: ferrymq_model::Deliveries::One(delivery.delivery),
-                        settlement: Settlement::Consumed,
-                        transaction: None,
-                        confirm: None,
-                    },
-                ));
+                let one = Deliveries::One(delivery.delivery);
+                return back.push((session, Request::settle(delivery.subscription, one, Settlement::Consumed)));
             }
             (Some(Bug::DeliversTwice), Event::Deliver(_)) if self.random.percent(5) => {
                 told.push((session, event.clone()));

@@ -79,10 +79,16 @@ impl Row {
 
     /// Over all repeats that have the figure.
     pub(crate) fn spread(&self, figure: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
-        let mut values: Vec<f64> = self.runs.iter().filter_map(figure).collect();
+        Spread::of(self.runs.iter().filter_map(figure).collect())
+    }
+}
+
+impl Spread {
+    /// None of no values.
+    pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let (least, most) = (*values.first()?, *values.last()?);
-        Some(Spread { least, median: values[values.len() / 2], most })
+        Some(Self { least, median: values[values.len() / 2], most })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::contender::Contender;
 use super::figures::{Row, Spread};
+use super::stillness::{Stillness, Withheld};
 use crate::shell;
 use std::error::Error;
 use std::fmt::Write;
@@ -10,6 +11,7 @@ use std::process::Command;
 pub(super) fn markdown(
     rows: &[Row],
     contenders: &[Contender],
+    withheld: &Withheld,
     repeats: u32,
     seconds: u32,
 ) -> Result<String, Box<dyn Error>> {
@@ -30,6 +32,7 @@ pub(super) fn markdown(
          receipts are asked for, else from the scheduled sending to the consumer. What is measured and how: \
          `docs/bench/README.md`.\n\n![rates](rates.svg)\n![costs](costs.svg)\n"
     )?;
+    writeln!(page, "{}\n", of_machine(withheld))?;
     page.push_str(
         "| workload | broker | deliveries/s | broker µs/message | p50 / p99 / p99.9 µs | memory MB | missing |\n",
     );
@@ -52,6 +55,20 @@ pub(super) fn markdown(
         "\nThe start of a Java broker includes the shell that starts it, and on its first run its download.\n",
     );
     Ok(page)
+}
+
+/// What no broker is to blame for.
+fn of_machine(withheld: &Withheld) -> String {
+    let beside =
+        |figure: fn(&Stillness) -> f64, digits| cell(Spread::of(withheld.beside.iter().map(figure).collect()), digits);
+    format!(
+        "Withheld by the machine: {} before any broker was started; before the repeats, beside the idle brokers, {} % of the \
+         time, p99 {} µs, p99.9 {} µs. These are the percentiles of a program that takes no time itself.",
+        withheld.alone,
+        beside(|one| one.share, 2),
+        beside(|one| one.p99_us, 0),
+        beside(|one| one.p999_us, 0),
+    )
 }
 
 fn cell(spread: Option<Spread>, digits: usize) -> String {

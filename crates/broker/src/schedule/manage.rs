@@ -12,7 +12,7 @@
 //! `REMOVEALL` to what is due between them. A message without an action asks for nothing.
 
 use super::{Browse, DueKey};
-use crate::broker::{Broker, Step, refusal};
+use crate::broker::{Broker, Step, journal_stopped, refusal};
 use ferrymq_model::schedule::SCHEDULED_ID;
 use ferrymq_model::selector::Operand;
 use ferrymq_model::{Destination, Message, Refusal, RefusalKind, SessionId};
@@ -74,7 +74,7 @@ impl Broker {
             return Ok(());
         }
         if self.failed {
-            return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
+            return Err(journal_stopped());
         }
         let mut gone: Vec<_> = keys.into_iter().map(|key| self.take_job(key)).collect();
         gone.sort_unstable_by_key(|job| job.sequence);

@@ -3,7 +3,7 @@
 use super::manage::{check_management, is_management};
 use super::{Job, job_id};
 use crate::broker::{Broker, Step, refusal};
-use crate::router::{Planned, Route, no_space};
+use crate::router::{Planned, Route};
 use crate::session::Full;
 use ferrymq_model::schedule::{Cron, SCHEDULED_ID};
 use ferrymq_model::{Address, Destination, Message, Refusal, RefusalKind, Schedule, SessionId, Value, WallTime};
@@ -108,10 +108,7 @@ impl Broker {
         if self.jobs.memory >= self.settings.destination_memory_limit_bytes.saturating_mul(LIMITS_MAX) {
             return limit("the schedule is full: nothing is taken until there is room".to_owned());
         }
-        if self.failed {
-            return Err(refusal(RefusalKind::StoreFailed, "the journal stopped: nothing more is made durable"));
-        }
-        if journal.is_short_of_space() { Err(no_space()) } else { Ok(()) }
+        self.check_journal(journal)
     }
 
     /// Puts a message into the unit as a job.

@@ -12,7 +12,7 @@ use ferrymq_model::BranchAction::{
     Rollback, Start,
 };
 use ferrymq_model::DeliveryMode::{NonPersistent, Persistent};
-use ferrymq_model::{Deliveries, DeliveryId, Request, Settlement, Token, TransactionId};
+use ferrymq_model::{BranchAction, Deliveries, DeliveryId, Request, Settlement, Token, TransactionId};
 
 /// `in` holds a message that the branch takes; `out` gets one from it. Nothing is prepared yet.
 fn worked(t: &mut Bench) {
@@ -28,6 +28,14 @@ fn worked(t: &mut Bench) {
     assert_eq!(t.events(), "0 confirmed 1\n0 confirmed 2");
 }
 
+/// Ends the work on the branch and prepares it.
+fn prepare(t: &mut Bench) {
+    t.branch(0, "x", End, 2);
+    t.branch(0, "x", Prepare, 3);
+    t.flush();
+}
+
+/// The branch of [`worked`], prepared.
 fn prepared() -> Bench {
     let mut t = Bench::new();
     worked(&mut t);
@@ -60,6 +68,17 @@ fn nothing_is_prepared_before_it_is_durable() {
     assert_eq!(t.events(), "0 prepared 3 Prepared");
 }
 
+/// What was not prepared before is rolled back by this.
+fn undoes(doomed: BranchAction) {
+    let mut t = Bench::new();
+    worked(&mut t);
+    t.branch(0, "x", doomed, 3);
+    t.flush();
+    let events = t.events();
+    assert!(events.starts_with("0 refused 3 Branch(RolledBack)"), "{events}");
+    assert_eq!(t.bodies("out"), "");
+}
+
 /// A client that comes back says all of its branch again, and lacks what it acknowledged: the manager may have decided.
 #[test]
 fn what_is_prepared_stays_when_it_is_asked_for_again_and_is_not_whole() {
@@ -71,13 +90,7 @@ fn what_is_prepared_stays_when_it_is_asked_for_again_and_is_not_whole() {
     t.flush();
     assert_eq!(t.events(), "0 prepared 4 Prepared\n0 confirmed 5");
     assert_eq!(t.bodies("out"), "b");
-    let mut t = Bench::new();
-    worked(&mut t);
-    t.branch(0, "x", PrepareDoomed, 3);
-    t.flush();
-    let events = t.events();
-    assert!(events.starts_with("0 refused 3 Branch(RolledBack)"), "{events}");
-    assert_eq!(t.bodies("out"), "");
+    undoes(PrepareDoomed);
 }
 
 /// As before, by a client that prepares and then commits in one phase.
@@ -90,13 +103,7 @@ fn what_is_prepared_is_committed_in_one_phase_though_what_is_said_again_is_not_w
     t.flush();
     assert_eq!(t.events(), "0 confirmed 4");
     assert_eq!(t.bodies("out"), "b");
-    let mut t = Bench::new();
-    worked(&mut t);
-    t.branch(0, "x", CommitOnePhaseDoomed, 3);
-    t.flush();
-    let events = t.events();
-    assert!(events.starts_with("0 refused 3 Branch(RolledBack)"), "{events}");
-    assert_eq!(t.bodies("out"), "");
+    undoes(CommitOnePhaseDoomed);
 }
 
 /// Nobody waited for what was refused, so nobody but the manager is left to hear that the branch is not whole.
@@ -141,8 +148,7 @@ fn a_prepared_branch_keeps_its_messages_whatever_happens() {
     assert_eq!(t.events(), "");
     for _ in 0..3 {
         t.restart();
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
         assert_eq!(in_doubt(&mut t), "[x]");
         t.connect(1);
         t.subscribe(1, 1, "in");
@@ -352,9 +358,7 @@ fn a_prepared_branch_commits_though_a_place_is_gone_or_the_broker_is_full() {
     t.temporary(1, "temp-queue://one.1");
     t.branch(0, "x", Start(TransactionId(1)), 1);
     t.send_in(0, 1, "temp-queue://one.1", "c", NonPersistent);
-    t.branch(0, "x", End, 2);
-    t.branch(0, "x", Prepare, 3);
-    t.flush();
+    prepare(&mut t);
     t.disconnect(1);
     t.branch(0, "x", Commit, 4);
     t.flush();
@@ -366,14 +370,12 @@ fn a_commit_that_finds_no_room_can_be_asked_for_again() {
     let mut t = prepared();
     t.short_of_space = true;
     t.send_durably(0, "other", "m", None);
-    t.journal.flush_lazy();
-    t.flush();
+    t.flush_all();
     t.branch(0, "x", Commit, 4);
     assert!(t.events().starts_with("0 refused 4 Branch(Retry)"));
     assert_eq!(in_doubt(&mut t), "[x]");
     t.short_of_space = false;
-    t.journal.flush_lazy();
-    t.flush();
+    t.flush_all();
     t.branch(0, "x", Commit, 5);
     t.flush();
     assert_eq!(t.events(), "0 confirmed 5");
@@ -418,9 +420,7 @@ fn locked_messages_do_not_expire_and_poisoned_ones_are_buried_after_a_restart() 
     t.branch(0, "x", Start(TransactionId(1)), 1);
     t.settle_in(0, 1, Deliveries::One(DeliveryId(1)), Settlement::Consumed, Some(1), None);
     t.settle_in(0, 1, Deliveries::One(DeliveryId(2)), Settlement::Poisoned("bad".into()), Some(1), None);
-    t.branch(0, "x", End, 2);
-    t.branch(0, "x", Prepare, 3);
-    t.flush();
+    prepare(&mut t);
     t.tick(5000);
     t.flush();
     assert_eq!(t.counts("in"), "2/2/2/0");
@@ -444,9 +444,7 @@ fn a_branch_skips_what_was_sent_before_and_counts_when_it_commits() {
     t.branch(0, "x", Start(TransactionId(1)), 1);
     t.send_counted(0, (1, "p", 1), "q", Some(1), None);
     t.send_counted(0, (1, "p", 2), "q", Some(1), None);
-    t.branch(0, "x", End, 2);
-    t.branch(0, "x", Prepare, 3);
-    t.flush();
+    prepare(&mut t);
     t.restart();
     t.connect(0);
     t.branch(0, "x", Commit, 4);
@@ -470,9 +468,7 @@ fn a_durable_subscription_that_is_deleted_takes_its_locked_messages_along() {
     t.flush();
     t.branch(0, "x", Start(TransactionId(1)), 1);
     t.settle_in(0, 1, Deliveries::One(DeliveryId(1)), Settlement::Consumed, Some(1), None);
-    t.branch(0, "x", End, 2);
-    t.branch(0, "x", Prepare, 3);
-    t.flush();
+    prepare(&mut t);
     t.restart();
     t.connect_as(0, Some("c"));
     t.ask(0, Request::DeleteDurable { name: "d".into(), confirm: token(4) });
@@ -493,8 +489,7 @@ fn an_in_doubt_branch_holds_its_segment_and_a_decided_one_does_not() {
     // Restarts write new segments; what is prepared keeps its own.
     for _ in 0..5 {
         t.restart();
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     let held = t.journal.footprint().1;
     assert!(held > start, "{held} segments");
@@ -504,8 +499,7 @@ fn an_in_doubt_branch_holds_its_segment_and_a_decided_one_does_not() {
     t.subscribe(0, 1, "in");
     t.settle(0, 1, 1, Settlement::Consumed);
     for _ in 0..3 {
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
         t.restart();
     }
     assert!(t.journal.footprint().1 <= 2, "{} segments", t.journal.footprint().1);

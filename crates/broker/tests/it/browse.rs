@@ -36,8 +36,7 @@ fn a_browser_reads_what_is_paged_out() {
     t.connect(0);
     for number in 0..200 {
         t.send_durably(0, "q", &format!("{number}"), None);
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     t.subscribe_as(0, 1, "q", |s| s.mode = SubscribeMode::Browse);
     let events = t.events();

@@ -51,8 +51,7 @@ fn acknowledgements_that_follow_each_other_are_one_record_and_a_confirmation_aft
         t.send_durably(0, "q", body, None);
     }
     t.tick(100);
-    t.journal.flush_lazy();
-    t.flush();
+    t.flush_all();
     t.events();
     let acknowledge = |delivery| Request::Settle {
         subscription: SubscriptionId(1),

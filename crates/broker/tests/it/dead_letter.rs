@@ -32,8 +32,7 @@ fn a_poisoned_persistent_message_moves_with_the_reason() {
         ]
     );
     assert_eq!(crate::driver::body(&dead.message), "a");
-    t.journal.flush_lazy();
-    t.flush();
+    t.flush_all();
     t.restart();
     assert_eq!((t.counts("q"), t.counts("ActiveMQ.DLQ")), ("0/0/0/0".to_owned(), "1/0/0/0".to_owned()));
 }

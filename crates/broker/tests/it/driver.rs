@@ -2,7 +2,7 @@
 
 use ferrymq_broker::{Broker, Effects, Rest, Settings};
 use ferrymq_model::event::Report;
-use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
+use ferrymq_model::request::SubscribeMode;
 use ferrymq_model::selector::Operand;
 use ferrymq_model::{
     Address, Annotations, BranchAction, Deliveries, DeliveryId, DeliveryMode, Destination, DestinationKind, Dialect,
@@ -85,23 +85,7 @@ pub(crate) fn token(number: u64) -> Option<Token> {
 }
 
 pub(crate) fn subscribe(id: u32, to: &str) -> Subscribe {
-    Subscribe {
-        subscription: SubscriptionId(id),
-        name: None,
-        address: address(to),
-        selector: None,
-        selector_converts_text: true,
-        mode: SubscribeMode::Consume,
-        settles: Settles::WhenAcknowledged,
-        gives_up: GivesUp::Broker,
-        prefetch: 1000,
-        no_local: false,
-        exclusive: false,
-        priority: 0,
-        retroactive: false,
-        pending_limit: None,
-        confirm: None,
-    }
+    Subscribe { selector_converts_text: true, ..Subscribe::consumer(SubscriptionId(id), address(to), 1000) }
 }
 
 /// A disk in memory that says whether it is short of space.
@@ -231,6 +215,22 @@ impl Bench {
             self.broker.flushed(self.now, lsn, &mut self.journal, &mut self.out);
             self.broker.check_invariants();
             self.fetch();
+        }
+    }
+
+    /// The same, and what nobody waits for, too.
+    pub(crate) fn flush_all(&mut self) {
+        self.journal.flush_lazy();
+        self.flush();
+    }
+
+    /// Stops and starts again so often; then the session is there again.
+    pub(crate) fn restart_times(&mut self, restarts: usize, slot: u32) {
+        for _ in 0..restarts {
+            self.restart();
+        }
+        if restarts > 0 {
+            self.connect(slot);
         }
     }
 

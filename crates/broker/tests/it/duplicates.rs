@@ -62,8 +62,7 @@ fn what_was_taken_is_known_after_a_restart_also_when_it_was_consumed() {
     for _ in 0..3 {
         // Each start writes a new segment with the table, and deletes the one before.
         t.restart();
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     t.events();
     t.connect(0);
@@ -86,8 +85,7 @@ fn a_message_that_was_refused_may_be_sent_again() {
     t.flush();
     t.send_counted(0, (1, "p", 2), "q", None, token(2));
     t.short_of_space = false;
-    t.journal.flush_lazy();
-    t.flush();
+    t.flush_all();
     t.send_counted(0, (1, "p", 2), "q", None, token(3));
     t.flush();
     let refused =

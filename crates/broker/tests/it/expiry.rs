@@ -47,8 +47,7 @@ fn a_paged_out_message_comes_back_to_die() {
     t.connect(0);
     for number in 0..20 {
         t.send_as(0, "q", &format!("{number}"), None, expires(1_000_050, DeliveryMode::Persistent));
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     t.tick(50);
     assert_eq!(t.counts("q"), "0/0/20/0");

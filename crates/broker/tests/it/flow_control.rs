@@ -287,8 +287,7 @@ fn a_producer_of_durable_messages_goes_on_when_they_left_memory() {
         t.send_durably(0, "q", &format!("{number:0744}"), None);
     }
     assert_eq!(t.events(), "0 pause");
-    t.journal.flush_lazy();
-    t.flush();
+    t.flush_all();
     assert_eq!(t.events(), "0 resume");
 }
 
@@ -396,8 +395,7 @@ fn durable_messages_are_not_refused_for_the_memory_that_they_leave() {
             assert_eq!(t.events(), "0 pause", "round {round}");
             t.tick(600);
             assert_eq!(t.events(), "");
-            t.journal.flush_lazy();
-            t.flush();
+            t.flush_all();
             assert_eq!(t.events(), "0 resume");
         }
         assert_eq!(t.counts("q"), "70/0/70/0");

@@ -1,6 +1,7 @@
 //! Scenarios of the broker: requests in, events out.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod chance;
 mod driver;
 
 mod advisories;

@@ -78,8 +78,7 @@ fn a_pull_waits_for_what_must_be_read_back() {
     t.connect(0);
     for number in 0..50 {
         t.send_durably(0, "q", &format!("{number}"), None);
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     t.subscribe_as(0, 1, "q", |s| s.prefetch = 0);
     t.fetches = false;
@@ -99,8 +98,7 @@ fn a_pull_waits_for_what_must_be_read_back() {
             format!("0 s1 #{at} {number}\n0 confirmed {}\n0 confirmed {}", 100 + number, 200 + number)
         );
         t.settle(0, 1, at, Settlement::Consumed);
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     assert!(waits > 0, "nothing was paged out");
     pull(&mut t, 1, 1, 99);
@@ -113,8 +111,7 @@ fn a_pull_whose_message_is_being_read_is_confirmed_when_it_ends() {
     t.connect(0);
     for number in 0..100 {
         t.send_durably(0, "q", &format!("{number}"), None);
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     t.restart();
     t.connect(0);
@@ -168,8 +165,7 @@ fn topics_durables_and_browsers_can_be_pulled() {
         s.prefetch = 0;
         s.mode = SubscribeMode::Durable("d".into());
     });
-    t.journal.flush_lazy();
-    t.flush();
+    t.flush_all();
     t.send(0, "topic://t", "a");
     t.send(0, "q", "x");
     t.send(0, "q", "y");

@@ -1,5 +1,6 @@
 //! Random requests: nothing panics, every counter agrees after each step, and nothing confirmed is lost.
 
+use crate::chance::Random;
 use crate::driver::{Bench, address, destination, subscribe, token};
 use ferrymq_broker::Settings;
 use ferrymq_model::DeliveryMode::{NonPersistent, Persistent};
@@ -8,28 +9,6 @@ use ferrymq_model::{
     Deliveries, DeliveryId, Event, ProducerId, Query, Request, Seen, Settlement, SubscriptionId, Token, TransactionId,
 };
 use std::collections::BTreeMap;
-
-/// A small generator of its own: the same numbers on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[usize::try_from(self.below(from.len() as u64)).unwrap()]
-    }
-
-    fn small(&mut self, limit: u32) -> u32 {
-        u32::try_from(self.below(u64::from(limit))).unwrap()
-    }
-}
 
 const PLACES: [&str; 12] = [
     "a",

@@ -139,7 +139,7 @@ fn what_is_returned_comes_again_as_it_came_however_often() {
     for number in 0..5 {
         let deliveries = Deliveries::Range(DeliveryId(2 * number + 1), DeliveryId(2 * number + 2));
         let (subscription, settlement) = (SubscriptionId(1), Settlement::Returned);
-        t.ask(0, Request::Settle { subscription, deliveries, settlement, transaction: None, confirm: None });
+        t.ask(0, Request::settle(subscription, deliveries, settlement));
         let next = 2 * number + 3;
         assert_eq!(t.events(), format!("0 s1 #{next} a\n0 s1 #{} b", next + 1));
     }

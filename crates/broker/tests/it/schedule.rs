@@ -249,8 +249,7 @@ fn a_crash_between_store_and_move_neither_doubles_nor_loses() {
     for text in ["a", "b", "c"] {
         t.schedule(0, "q", text, None, series(100, 100, 1));
     }
-    t.journal.flush_lazy();
-    t.flush();
+    t.flush_all();
     let before = t.disk.clone();
     // Due and not durable: the crash undoes it all.
     t.tick(100);
@@ -290,8 +289,7 @@ fn messages_that_wait_leave_memory_and_come_back() {
     t.connect(0);
     for number in 0..400 {
         t.schedule(0, "q", &format!("{number}"), None, delay(1000));
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     assert_eq!(t.events(), "", "what leaves memory pauses nobody");
     assert!(t.broker_memory() < 20_000, "{}", t.broker_memory());
@@ -331,8 +329,7 @@ fn what_is_due_waits_for_room_where_it_goes() {
     for _ in 0..20 {
         t.schedule(0, "q", "a", None, delay(100));
         t.schedule(0, "other", "a", None, delay(100));
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     pass(&mut t, 300);
     let first = delivered(&mut t).len() as u64;
@@ -351,8 +348,7 @@ fn a_message_that_cannot_be_read_does_not_stop_the_others() {
     t.connect(0);
     for text in ["a", "b", "c", "d", "e"] {
         t.schedule(0, "q", text, None, delay(100));
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     t.fetches = false;
     pass(&mut t, 100);
@@ -451,15 +447,13 @@ fn a_full_disk_takes_nothing_and_brings_nothing() {
     t.connect(0);
     t.schedule(0, "q", "a", None, delay(100));
     t.short_of_space = true;
-    t.journal.flush_lazy();
-    t.flush();
+    t.flush_all();
     t.tick(100);
     t.schedule(0, "q", "a", token(1), delay(100));
     assert!(t.events().starts_with("0 refused 1 LimitReached: the disk is full"));
     assert_eq!((t.counts("q"), depth(&t)), ("0/0/0/0".to_owned(), "1/0/1/0".to_owned()));
     t.short_of_space = false;
-    t.journal.flush_lazy();
-    t.flush();
+    t.flush_all();
     pass(&mut t, 300);
     assert_eq!((t.counts("q"), depth(&t)), ("1/0/1/0".to_owned(), "0/0/1/1".to_owned()));
 }
@@ -475,8 +469,7 @@ fn years_of_repeats_keep_no_old_segment() {
         pass(&mut t, 100);
         assert_eq!(delivered(&mut t).len(), 1);
         t.settle(0, 1, delivery, Settlement::Consumed);
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     let (_, segments) = t.journal.footprint();
     assert!(segments <= 3, "{segments} segments of 1 MiB for 10 MB that went through");

@@ -1,24 +1,12 @@
 //! Many consumers with selectors: the broker chooses as if it had evaluated the selector of each of them.
 
+use crate::chance::Random;
 use crate::driver::{Bench, body};
 use ferrymq_broker::{Settings, VirtualTopic};
 use ferrymq_model::request::SubscribeMode;
 use ferrymq_model::selector::Selector;
 use ferrymq_model::{Annotations, Deliveries, DeliveryId, Event, Message, Settlement};
 use std::cmp::Reverse;
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-}
 
 const SELECTORS: [&str; 20] = [
     "kind = 1",
@@ -45,13 +33,13 @@ const SELECTORS: [&str; 20] = [
 
 fn random_message(t: &mut Bench, random: &mut Random, to: &str, number: usize) -> Message {
     let mut properties = Vec::new();
-    if random.below(5) > 0 {
+    if random.index(5) > 0 {
         properties.push(format!("kind={}", random.pick(&["1", "2", "3", "1.0", "x"])));
     }
-    properties.push(format!("size={}", random.below(8)));
+    properties.push(format!("size={}", random.index(8)));
     let mut message = t.message(to, &format!("{}|m{number}", properties.join(",")));
-    message.header.priority = if random.below(3) == 0 { 7 } else { 4 };
-    if random.below(3) == 0 {
+    message.header.priority = if random.index(3) == 0 { 7 } else { 4 };
+    if random.index(3) == 0 {
         let kind = Some(random.pick(&["order", "answer"]).into());
         message.header.annotations = Some(Box::new(Annotations { kind, ..Annotations::default() }));
     }
@@ -76,10 +64,10 @@ impl Known {
 
 /// Subscribes with random wishes. Each has a slot and id of its own.
 fn join(t: &mut Bench, random: &mut Random, to: &'static str, id: u32, mode: SubscribeMode) -> Known {
-    let slot = u32::try_from(random.below(3)).unwrap();
-    let source = (random.below(6) > 0).then(|| random.pick(&SELECTORS));
-    let converts_text = random.below(2) == 0;
-    let priority = if random.below(4) == 0 { 1 } else { 0 };
+    let slot = u32::try_from(random.index(3)).unwrap();
+    let source = (random.index(6) > 0).then(|| random.pick(&SELECTORS));
+    let converts_text = random.index(2) == 0;
+    let priority = if random.index(4) == 0 { 1 } else { 0 };
     t.subscribe_as(slot, id, to, |s| {
         s.selector = source.map(Into::into);
         s.selector_converts_text = converts_text;
@@ -114,23 +102,23 @@ fn run_topics(seed: u64) -> usize {
     let mut wanted = 0;
     for step in 0..200 {
         let id = u32::try_from(step).unwrap();
-        match random.below(5) {
+        match random.index(5) {
             0 | 1 => {
-                let to = TOPICS[random.below(3)];
-                let mode = match random.below(4) {
+                let to = TOPICS[random.index(3)];
+                let mode = match random.index(4) {
                     0 => SubscribeMode::Durable(format!("d{id}").as_str().into()),
                     _ => SubscribeMode::Consume,
                 };
                 present.push(join(&mut t, &mut random, to, id, mode));
             }
             2 if !present.is_empty() => {
-                let known = present.remove(random.below(present.len()));
+                let known = present.remove(random.index(present.len()));
                 t.unsubscribe(known.slot, known.id);
             }
             _ => {}
         }
         t.take_events();
-        let to = TOPICS[random.below(2)];
+        let to = TOPICS[random.index(2)];
         let message = random_message(&mut t, &mut random, to, step);
         let hearing = present.iter().filter(|known| known.to == to || known.to == "topic://t.*");
         let mut expected: Vec<_> =
@@ -196,7 +184,7 @@ fn run_queue(seed: u64) -> (usize, usize) {
     let mut turns = Turns { consumers: Vec::new(), turn: 0, waiting: Vec::new() };
     let (mut given, mut waited) = (0, 0);
     for step in 0..200 {
-        match random.below(8) {
+        match random.index(8) {
             0 => {
                 let known = join(&mut t, &mut random, "q", u32::try_from(step).unwrap(), SubscribeMode::Consume);
                 let expected = turns.join(known);
@@ -204,7 +192,7 @@ fn run_queue(seed: u64) -> (usize, usize) {
                 assert_eq!(delivered(&mut t), expected, "what waited, step {step}");
             }
             1 if turns.consumers.len() > 3 => {
-                let known = turns.consumers.remove(random.below(turns.consumers.len()));
+                let known = turns.consumers.remove(random.index(turns.consumers.len()));
                 turns.turn = 0;
                 let all = Deliveries::Through(DeliveryId(u64::MAX));
                 t.settle_in(known.slot, known.id, all, Settlement::Consumed, None, None);

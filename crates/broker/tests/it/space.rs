@@ -39,8 +39,7 @@ fn without_room_settlements_are_taken_and_sends_go_on_when_there_is_room() {
     t.flush();
     assert_eq!(t.events(), "1 confirmed 2");
     t.short_of_space = false;
-    t.journal.flush_lazy();
-    t.flush();
+    t.flush_all();
     t.send_durably(0, "q", "c", token(3));
     t.flush();
     assert_eq!(t.events(), "1 s1 #3 c\n0 confirmed 3");
@@ -62,8 +61,7 @@ fn without_room_a_transaction_with_persistent_messages_stays_open_and_one_withou
     t.flush();
     assert_eq!(t.events(), "1 s1 #3 d\n0 confirmed 3");
     t.short_of_space = false;
-    t.journal.flush_lazy();
-    t.flush();
+    t.flush_all();
     t.ask(0, Request::Commit { transaction: TransactionId(1), confirm: token(4) });
     t.flush();
     assert_eq!(t.events(), "0 confirmed 4\n1 s1 #4 c");

@@ -1,5 +1,6 @@
 //! What selectors accept, refuse and want.
 
+mod chance;
 mod index;
 mod random;
 mod refused;

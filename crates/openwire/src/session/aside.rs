@@ -309,14 +309,8 @@ fn settle_aside(consumer: &mut Consumer, requests: &mut Vec<Request>, is_meant: 
         list.remove(delivery);
         match why {
             Why::Suppressed(cause) if is_dead => {
-                let (deliveries, settlement) = (Deliveries::Range(delivery, delivery), Settlement::Poisoned(cause));
-                requests.push(Request::Settle {
-                    subscription,
-                    deliveries,
-                    settlement,
-                    transaction: None,
-                    confirm: None,
-                });
+                let deliveries = Deliveries::Range(delivery, delivery);
+                requests.push(Request::settle(subscription, deliveries, Settlement::Poisoned(cause)));
             }
             Why::Suppressed(_) | Why::Doubtful => returned.push(delivery),
         }
@@ -330,8 +324,7 @@ pub(super) fn give_back(subscription: SubscriptionId, deliveries: &[DeliveryId],
         if let [first, ..] = together
             && let [.., last] = together
         {
-            let (deliveries, settlement) = (Deliveries::Range(*first, *last), Settlement::Returned);
-            requests.push(Request::Settle { subscription, deliveries, settlement, transaction: None, confirm: None });
+            requests.push(Request::settle(subscription, Deliveries::Range(*first, *last), Settlement::Returned));
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use super::error::PeerError;
 use crate::codec::transaction::XaTransactionId;
-use ferrymq_model::{BranchAction, ProducerId, SubscriptionId, Token, TransactionId};
-use std::collections::VecDeque;
+use ferrymq_model::{Awaited, BranchAction, ProducerId, SubscriptionId, Token, TransactionId};
 
 /// The command that waits for a response: its `command_id`, which the response names. `None`: it asked for none.
 pub(super) type Reply = Option<i32>;
@@ -60,35 +59,24 @@ pub(super) struct Confirmation {
     pub(super) reply: Reply,
 }
 
-/// Tokens are given in order and mostly come back in order: a window over them.
 #[derive(Debug, Default)]
 pub(super) struct Confirmations {
-    /// The token of the front.
-    first: u64,
-    window: VecDeque<Option<Confirmation>>,
+    awaited: Awaited<Confirmation>,
 }
 
 impl Confirmations {
     /// A token for a request.
     pub(super) fn expect(&mut self, max: usize, reply: Reply, purpose: Purpose) -> Result<Token, PeerError> {
-        if self.window.len() >= max {
+        if self.awaited.window() >= max {
             return Err(
                 PeerError::limit(format!("more than {max} commands of the connection wait for their end")).fatal()
             );
         }
-        let token = Token(self.first + self.window.len() as u64);
-        self.window.push_back(Some(Confirmation { purpose, reply }));
-        Ok(token)
+        Ok(self.awaited.expect(Confirmation { purpose, reply }))
     }
 
     /// What the token was given for; `None`: it was answered before.
     pub(super) fn take(&mut self, token: Token) -> Option<Confirmation> {
-        let at = usize::try_from(token.0.checked_sub(self.first)?).ok()?;
-        let confirmation = self.window.get_mut(at)?.take();
-        while let Some(None) = self.window.front() {
-            self.window.pop_front();
-            self.first += 1;
-        }
-        confirmation
+        self.awaited.take(token)
     }
 }

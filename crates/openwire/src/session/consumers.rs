@@ -518,13 +518,7 @@ impl Consumers {
         }
         for id in told {
             if let Some(through) = self.get(id).and_then(|consumer| consumer.written_through.take()) {
-                requests.push(Request::Settle {
-                    subscription: id,
-                    deliveries: Deliveries::Through(through),
-                    settlement: Settlement::Written,
-                    transaction: None,
-                    confirm: None,
-                });
+                requests.push(Request::settle(id, Deliveries::Through(through), Settlement::Written));
             }
         }
     }

@@ -25,13 +25,8 @@ impl State {
             if let Ledger::Counted(_) = consumer.ledger {
                 consumer.note_delivery(number, &delivery.message.header.id);
             }
-            cx.requests.push(Request::Settle {
-                subscription,
-                deliveries: Deliveries::One(number),
-                settlement: Settlement::Poisoned(Arc::from(undeliverable.to_string())),
-                transaction: None,
-                confirm: None,
-            });
+            let poisoned = Settlement::Poisoned(Arc::from(undeliverable.to_string()));
+            cx.requests.push(Request::settle(subscription, Deliveries::One(number), poisoned));
             return;
         }
         consumer.note_delivery(number, &delivery.message.header.id);

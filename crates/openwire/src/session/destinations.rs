@@ -20,9 +20,7 @@ impl State {
         info: &DestinationInfo,
         reply: Reply,
     ) -> Result<Done, PeerError> {
-        let connection = info.connection_id.as_ref();
-        let connection = connection.ok_or_else(|| PeerError::missing("DestinationInfo", "a connection id"))?;
-        self.check_connection(&connection.value)?;
+        self.check_said("DestinationInfo", info.connection_id.as_ref())?;
         let wire = info.destination.as_ref().ok_or_else(|| PeerError::missing("DestinationInfo", "a destination"))?;
         let destination = Arc::new(mapping::destination(wire)?);
         match (info.operation_type, destination.kind.is_temporary()) {

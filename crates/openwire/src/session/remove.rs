@@ -3,7 +3,7 @@
 use super::confirm::{Purpose, Reply};
 use super::error::PeerError;
 use super::{Context, Done, Phase, State, consumers, producers};
-use crate::codec::ids::{ObjectId, SessionId};
+use crate::codec::ids::{ConnectionId, ObjectId, SessionId};
 use crate::codec::session::{RemoveInfo, SessionInfo};
 use ferrymq_model::Request;
 use std::sync::Arc;
@@ -21,6 +21,11 @@ impl State {
                 Err(PeerError::state(format!("Cannot lookup a connection that had not been registered: {name}")))
             }
         }
+    }
+
+    /// The same for a command whose only id is the connection's.
+    pub(super) fn check_said(&self, command: &'static str, id: Option<&ConnectionId>) -> Result<(), PeerError> {
+        self.check_connection(&id.ok_or_else(|| PeerError::missing(command, "a connection id"))?.value)
     }
 
     pub(super) fn add_session(&mut self, info: &SessionInfo) -> Result<Done, PeerError> {

@@ -100,9 +100,7 @@ impl State {
         info: &RemoveSubscriptionInfo,
         reply: Reply,
     ) -> Result<Done, PeerError> {
-        let connection = info.connection_id.as_ref();
-        let connection = connection.ok_or_else(|| PeerError::missing("RemoveSubscriptionInfo", "a connection id"))?;
-        self.check_connection(&connection.value)?;
+        self.check_said("RemoveSubscriptionInfo", info.connection_id.as_ref())?;
         let name = info.subscription_name.clone().unwrap_or_default();
         let own = self.client.as_ref().and_then(|client| client.client_id.as_ref());
         if info.client_id.as_ref().is_some_and(|client_id| Some(client_id) != own) {

@@ -175,9 +175,7 @@ impl State {
         info: &TransactionInfo,
         reply: Reply,
     ) -> Result<Done, PeerError> {
-        let connection = info.connection_id.as_ref();
-        let connection = connection.ok_or_else(|| PeerError::missing("TransactionInfo", "a connection id"))?;
-        self.check_connection(&connection.value)?;
+        self.check_said("TransactionInfo", info.connection_id.as_ref())?;
         let kind = Kind::of(info.kind)?;
         if kind == Kind::Recover {
             let token = self.confirm(reply, Purpose::Recover)?;

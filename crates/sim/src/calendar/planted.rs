@@ -1,8 +1,10 @@
 //! Bugs of the schedule, to prove that the campaign sees them.
 
-use super::{Campaign, DUE, Done, destination, text};
-use ferrymq_model::{Annotations, DestinationKind, Message, MessageId, Request, Schedule};
-use ferrymq_node::Input;
+use super::{Campaign, DUE, Done, text};
+use crate::client::queue;
+use crate::host::Defect;
+use crate::random::Random;
+use ferrymq_model::{Annotations, Message, MessageId, Request, Schedule};
 use std::sync::Arc;
 
 /// A bug.
@@ -46,8 +48,18 @@ impl CalendarBug {
         matches!(self, Self::ForgetsSchedule | Self::BringsAgain)
     }
 
-    /// What the node hears instead of a request.
-    pub(super) fn on_request(self, mut request: Request) -> Request {
+    fn change(self, schedule: &mut Schedule) {
+        match self {
+            Self::EndsForever if schedule.repeat < 0 => schedule.repeat = 2,
+            Self::SkipsStarts if schedule.cron.is_some() => schedule.cron = Some(Arc::from("*/4 * * * *")),
+            Self::Hurries => schedule.period_ms /= 2,
+            _ => {}
+        }
+    }
+}
+
+impl Defect for CalendarBug {
+    fn on_request(self, mut request: Request, _random: &mut Random) -> Option<Request> {
         match (self, &mut request) {
             (Self::EndsForever | Self::SkipsStarts | Self::Hurries, Request::Send { message, .. }) => {
                 let mut changed = Message::clone(message);
@@ -60,49 +72,38 @@ impl CalendarBug {
             (Self::KeepsRemoved, Request::Send { message, confirm: Some(confirm), .. })
                 if message.header.destination.kind.is_topic() =>
             {
-                return Request::Confirm { confirm: *confirm };
+                return Some(Request::Confirm { confirm: *confirm });
             }
             (Self::SchedulesRolledBack, Request::Rollback { transaction, confirm }) => {
-                return Request::Commit { transaction: *transaction, confirm: *confirm };
+                return Some(Request::Commit { transaction: *transaction, confirm: *confirm });
             }
             _ => {}
         }
-        request
-    }
-
-    fn change(self, schedule: &mut Schedule) {
-        match self {
-            Self::EndsForever if schedule.repeat < 0 => schedule.repeat = 2,
-            Self::SkipsStarts if schedule.cron.is_some() => schedule.cron = Some(Arc::from("*/4 * * * *")),
-            Self::Hurries => schedule.period_ms /= 2,
-            _ => {}
-        }
+        Some(request)
     }
 }
 
 impl Campaign {
     /// What a bug does when the node is up again.
     pub(super) fn misbehave(&mut self) -> Done<()> {
-        if self.bug == Some(CalendarBug::ForgetsSchedule) {
+        if self.host.bug == Some(CalendarBug::ForgetsSchedule) {
             return self.manage(vec![text("AMQ_SCHEDULER_ACTION", "REMOVEALL")]);
         }
         let Some(last) = self.series.iter().rposition(|series| !series.seen.is_empty()) else { return Ok(()) };
         let added = vec![text("scheduledJobId", "again")];
-        let queue = destination(DestinationKind::Queue, DUE);
-        let message = self.message(queue, last as u64 + 1, Annotations { added, ..Annotations::default() });
-        let mut again = Message::clone(&message);
-        again.header.id = MessageId { producer: Arc::from("ID:again"), sequence: u64::from(self.crashes) };
+        let mut again = self.message(queue(DUE), last as u64 + 1, Annotations { added, ..Annotations::default() });
+        again.header.id = MessageId { producer: Arc::from("ID:again"), sequence: u64::from(self.host.crashes) };
         self.send(&Arc::new(again), false)
     }
 
     /// Time passes in small steps, as if nothing could be missed.
     pub(super) fn hurry(&mut self, millis: u64) -> Result<(), String> {
-        let end = self.now.wall.0 + millis;
-        while self.now.wall.0 < end {
-            let step = HURRIED_MS.min(end - self.now.wall.0);
-            self.now.wall.0 += step;
-            self.now.mono.0 += step;
-            self.insist(|it| it.input(Input::Tick))?;
+        let end = self.host.now.wall.0 + millis;
+        while self.host.now.wall.0 < end {
+            let step = HURRIED_MS.min(end - self.host.now.wall.0);
+            self.host.now.wall.0 += step;
+            self.host.now.mono.0 += step;
+            self.insist(|it| it.host.tick())?;
         }
         Ok(())
     }

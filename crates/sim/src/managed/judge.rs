@@ -1,13 +1,14 @@
 //! What must be true when all is over.
 
-use super::{Campaign, Done, Lost};
-use ferrymq_model::{Deliveries, DeliveryId, Request, Settlement, SubscriptionId};
+use super::{Campaign, Done, Lost, numbered};
+use crate::host::consumed;
+use ferrymq_model::Deliveries;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Campaign {
     /// What is where at the end.
     pub(super) fn judge(&mut self) -> Result<(), String> {
-        self.disk.plan_nothing();
+        self.host.disk.plan_nothing();
         let recovered = self.recover_branches();
         self.settle(recovered)?;
         let mut places = BTreeMap::new();
@@ -44,19 +45,15 @@ impl Campaign {
     }
 
     fn drain(&mut self, name: &str) -> Done<Vec<u64>> {
-        let session = self.connect()?;
+        let session = self.host.connect()?;
         let mut content = Vec::new();
         let mut next = self.take(session, name)?;
         while let Some((delivery, number)) = next {
             content.push(number);
-            self.deliveries.clear();
-            let deliveries = Deliveries::One(DeliveryId(delivery));
-            let (subscription, settlement) = (SubscriptionId(1), Settlement::Consumed);
-            let settle = Request::Settle { subscription, deliveries, settlement, transaction: None, confirm: None };
-            self.tell(session, settle)?;
-            next = self.deliveries.pop().map(|(_, delivery, number)| (delivery, number));
+            let settle = consumed(Deliveries::One(delivery), None, None);
+            next = self.host.delivered(session, settle)?.last().map(numbered);
         }
-        self.leave(session)?;
+        self.host.leave(session)?;
         Ok(content)
     }
 }

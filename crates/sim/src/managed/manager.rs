@@ -29,18 +29,18 @@ impl Campaign {
     }
 
     pub(super) fn in_doubt(&mut self) -> Done<Vec<u64>> {
-        let session = self.connect()?;
-        let answer = self.ask(session, |token| Request::Recover { token })?;
-        self.leave(session)?;
+        let session = self.host.connect()?;
+        let answer = self.host.ask(session, |token| Request::Recover { token })?;
+        self.host.leave(session)?;
         let Event::InDoubt { xids, .. } = answer else { return Err(Lost::Broken(format!("recover: {answer:?}"))) };
         Ok(xids.iter().map(|xid| self.xid_names.number(xid)).collect())
     }
 
     pub(super) fn ask_branch(&mut self, number: u64, action: BranchAction) -> Done<Event> {
-        let session = self.connect()?;
         let xid = self.xid_names.xid(number);
-        let answer = self.ask(session, |confirm| Request::Branch { xid, action, confirm })?;
-        self.leave(session)?;
+        let session = self.host.connect()?;
+        let answer = self.host.ask(session, |confirm| Request::Branch { xid, action, confirm })?;
+        self.host.leave(session)?;
         Ok(answer)
     }
 
@@ -79,7 +79,7 @@ impl Campaign {
 
     /// A person decides a prepared branch, as the manager did or not.
     pub(super) fn person_decides(&mut self, number: u64) -> Done<()> {
-        let (wish, action) = if self.random.percent(50) {
+        let (wish, action) = if self.host.random.percent(50) {
             (Decision::Commit, BranchAction::HeuristicCommit)
         } else {
             (Decision::Rollback, BranchAction::HeuristicRollback)

@@ -38,7 +38,8 @@ impl Campaign {
             !undecided && !told && !self.to_forget.contains(number)
         };
         let free: Vec<u64> = self.xid_names.last.iter().filter(|(_, last)| over(last)).map(|(name, _)| *name).collect();
-        let name = if !free.is_empty() && self.random.percent(40) { *self.random.pick(&free) } else { number };
+        let name =
+            if !free.is_empty() && self.host.random.percent(40) { *self.host.random.pick(&free) } else { number };
         self.xid_names.of.insert(number, name);
         self.xid_names.last.insert(name, number);
         number
@@ -48,7 +49,8 @@ impl Campaign {
     /// it under that name came to.
     pub(super) fn ask_for_begun(&mut self) -> Done<()> {
         let Some(number) = self.xid_names.begun else { return Ok(()) };
-        let action = *self.random.pick(&[BranchAction::Commit, BranchAction::CommitOnePhase, BranchAction::Rollback]);
+        let action =
+            *self.host.random.pick(&[BranchAction::Commit, BranchAction::CommitOnePhase, BranchAction::Rollback]);
         let answer = self.ask_branch(number, action)?;
         let is_right = match &answer {
             Event::Confirmed { .. } => action == BranchAction::Rollback,

@@ -3,10 +3,11 @@
 //! Most change what the node hears or says, as a wrong node would; a few need the campaign to do more.
 
 use crate::disk::SimDisk;
+use crate::host::{Defect, journal_options};
 use crate::random::Random;
 use crate::world::DIALECTS;
 use ferrymq_model::{BranchAction, Event, Request};
-use ferrymq_storage::journal::{Journal, JournalOptions, SEGMENT_BYTES_MIN, perform, recover};
+use ferrymq_storage::journal::{Journal, perform, recover};
 use ferrymq_storage::{Disk, Outcome, Record, Urgency};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -75,8 +76,19 @@ pub const MANAGED_BUGS: [ManagedBug; 18] = [
 ];
 
 impl ManagedBug {
-    /// What the node hears instead of a request; `None`: nothing.
-    pub(super) fn on_request(self, mut request: Request, random: &mut Random) -> Option<Request> {
+    fn turned(self, action: BranchAction) -> BranchAction {
+        match (self, action) {
+            (Self::TurnsCommit, BranchAction::Commit) => BranchAction::Rollback,
+            (Self::TurnsRollback, BranchAction::Rollback) => BranchAction::Commit,
+            (Self::TurnsHeuristic, BranchAction::HeuristicCommit) => BranchAction::HeuristicRollback,
+            (Self::TurnsHeuristic, BranchAction::HeuristicRollback) => BranchAction::HeuristicCommit,
+            _ => action,
+        }
+    }
+}
+
+impl Defect for ManagedBug {
+    fn on_request(self, mut request: Request, random: &mut Random) -> Option<Request> {
         match (self, &mut request) {
             (Self::ForgetsLock, Request::Settle { transaction: Some(_), .. }) => return None,
             (Self::SettlesEarly, Request::Settle { transaction, .. })
@@ -103,27 +115,15 @@ impl ManagedBug {
         Some(request)
     }
 
-    fn turned(self, action: BranchAction) -> BranchAction {
-        match (self, action) {
-            (Self::TurnsCommit, BranchAction::Commit) => BranchAction::Rollback,
-            (Self::TurnsRollback, BranchAction::Rollback) => BranchAction::Commit,
-            (Self::TurnsHeuristic, BranchAction::HeuristicCommit) => BranchAction::HeuristicRollback,
-            (Self::TurnsHeuristic, BranchAction::HeuristicRollback) => BranchAction::HeuristicCommit,
-            _ => action,
-        }
-    }
-
-    /// What becomes of the journal while the node is down.
-    pub(super) fn on_restart(self, disk: &mut SimDisk) {
+    fn on_restart(self, disk: &mut SimDisk) {
         let is_loser = match self {
             Self::LosesPlaced => true,
             Self::DeletesHeld => false,
             Self::RemembersOld => return remember_old(disk),
             _ => return,
         };
-        let options = options();
         let mut placed = BTreeMap::new();
-        let journal = recover(disk, DIALECTS, options, &mut |record, _, _| {
+        let journal = recover(disk, DIALECTS, journal_options(), &mut |record, _, _| {
             match record {
                 Record::Place { held, placements, .. } => {
                     placed.extend(placements.iter().map(|place| ((place.store, place.sequence), held.segment)));
@@ -147,16 +147,11 @@ impl ManagedBug {
         write(&mut journal, disk);
     }
 
-    /// What the clients hear instead of an event.
-    pub(super) fn on_event(self, event: &mut Event) {
+    fn on_event(self, event: &mut Event) {
         if let (Self::HidesInDoubt, Event::InDoubt { xids, .. }) = (self, event) {
             xids.clear();
         }
     }
-}
-
-fn options() -> JournalOptions {
-    JournalOptions { segment_bytes: SEGMENT_BYTES_MIN, ..JournalOptions::default() }
 }
 
 fn write(journal: &mut Journal, disk: &mut SimDisk) {
@@ -168,7 +163,7 @@ fn write(journal: &mut Journal, disk: &mut SimDisk) {
 fn remember_old(disk: &mut SimDisk) {
     let mut committed = BTreeSet::new();
     let mut forgotten = BTreeSet::new();
-    let journal = recover(disk, DIALECTS, options(), &mut |record, _, _| {
+    let journal = recover(disk, DIALECTS, journal_options(), &mut |record, _, _| {
         let Record::Outcome { name, outcome } = record else { return Ok(()) };
         match outcome {
             Outcome::Committed => _ = committed.insert(name.clone()),

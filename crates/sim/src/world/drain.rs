@@ -5,7 +5,7 @@ use crate::client::{
     Cast, Client, DELAY_MS_MAX, REPEATS_MAX, Role, SHARED_DURABLE, SHARED_DURABLE_TOPIC, durable_topic, topic,
 };
 use crate::oracle::DEAD_LETTER_QUEUE;
-use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
+use ferrymq_model::request::SubscribeMode;
 use ferrymq_model::{
     Address, Deliveries, Destination, Event, Request, SessionId, Settlement, Subscribe, SubscriptionId, Token,
 };
@@ -180,21 +180,10 @@ impl Drained {
             }
         };
         let subscribe = Subscribe {
-            subscription,
-            name: None,
-            address: Arc::new(Address { leaves: vec![leaf] }),
-            selector: None,
             selector_converts_text: true,
             mode,
-            settles: Settles::WhenAcknowledged,
-            gives_up: GivesUp::Broker,
-            prefetch: 100,
-            no_local: false,
-            exclusive: false,
-            priority: 0,
-            retroactive: false,
-            pending_limit: None,
             confirm: Some(Token(2)),
+            ..Subscribe::consumer(subscription, Arc::new(Address { leaves: vec![leaf] }), 100)
         };
         (client_id, subscribe)
     }

@@ -1,7 +1,7 @@
 //! What happens by chance: clients act, the network delays, the disk works and fails, the node dies and comes back.
 
 use super::{DIALECTS, World};
-use crate::disk::{Fault, Moment, SURVIVORS, Survivors};
+use crate::disk::{Fault, MOMENTS, SURVIVORS, Survivors};
 use crate::oracle::Promise;
 use ferrymq_model::Request;
 use ferrymq_node::{Node, recover};
@@ -158,7 +158,7 @@ impl World {
 
     fn plan_power_cut(&mut self) {
         let at = self.disk.operations() + 1 + self.random.below(12);
-        let moment = *self.random.pick(&[Moment::Before, Moment::During, Moment::After]);
+        let moment = *self.random.pick(&MOMENTS);
         self.disk.plan(at, Fault::PowerCut(moment));
     }
 
@@ -261,8 +261,7 @@ impl World {
             self.store_failed = false;
             if self.plan.restarts && attempt < STARTS_CUT_MAX && self.random.percent(15) {
                 let at = self.disk.operations() + 1 + self.random.below(6);
-                self.disk
-                    .plan(at, Fault::PowerCut(*self.random.pick(&[Moment::Before, Moment::During, Moment::After])));
+                self.disk.plan(at, Fault::PowerCut(*self.random.pick(&MOMENTS)));
             }
             match recover(&mut self.disk, DIALECTS, self.options, self.settings.clone(), self.now) {
                 Ok(node) => {

@@ -98,13 +98,7 @@ impl State {
             return;
         };
         let deliveries = subscription.hold(delivery, transaction);
-        cx.requests.push(Request::Settle {
-            subscription: id,
-            deliveries,
-            settlement: Settlement::Delivered,
-            transaction: None,
-            confirm: None,
-        });
+        cx.requests.push(Request::settle(id, deliveries, Settlement::Delivered));
         cx.requests.push(Request::Settle {
             subscription: id,
             deliveries,

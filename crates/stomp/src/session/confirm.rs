@@ -2,8 +2,7 @@
 
 use super::PeerError;
 use crate::limits::{CONFIRMATION_BYTES_MAX, CONFIRMATIONS_MAX};
-use ferrymq_model::{Destination, ProducerId, SubscriptionId, Token, TransactionId};
-use std::collections::VecDeque;
+use ferrymq_model::{Awaited, Destination, ProducerId, SubscriptionId, Token, TransactionId};
 use std::sync::Arc;
 
 /// What was asked.
@@ -26,12 +25,9 @@ pub(super) struct Confirmation {
     pub(super) receipt: Option<Box<[u8]>>,
 }
 
-/// Tokens are given in order and mostly come back in order: a window over them.
 #[derive(Debug, Default)]
 pub(super) struct Confirmations {
-    /// The token of the front.
-    first: u64,
-    window: VecDeque<Option<Confirmation>>,
+    awaited: Awaited<Confirmation>,
     receipt_bytes: usize,
 }
 
@@ -39,25 +35,17 @@ impl Confirmations {
     /// A token for a request.
     pub(super) fn expect(&mut self, receipt: Option<&[u8]>, purpose: Purpose) -> Result<Token, PeerError> {
         let receipt_bytes = self.receipt_bytes + receipt.map_or(0, <[u8]>::len);
-        if self.window.len() >= CONFIRMATIONS_MAX || receipt_bytes > CONFIRMATION_BYTES_MAX {
+        if self.awaited.window() >= CONFIRMATIONS_MAX || receipt_bytes > CONFIRMATION_BYTES_MAX {
             return Err(PeerError::fatal(format!("more than {CONFIRMATIONS_MAX} receipts are outstanding")));
         }
         self.receipt_bytes = receipt_bytes;
-        let token = Token(self.first + self.window.len() as u64);
-        self.window.push_back(Some(Confirmation { purpose, receipt: receipt.map(Box::from) }));
-        Ok(token)
+        Ok(self.awaited.expect(Confirmation { purpose, receipt: receipt.map(Box::from) }))
     }
 
     /// What the token was given for; `None`: it was answered before.
     pub(super) fn take(&mut self, token: Token) -> Option<Confirmation> {
-        let at = usize::try_from(token.0.checked_sub(self.first)?).ok()?;
-        let confirmation = self.window.get_mut(at)?.take();
-        while let Some(None) = self.window.front() {
-            self.window.pop_front();
-            self.first += 1;
-        }
-        self.receipt_bytes -=
-            confirmation.as_ref().and_then(|found| found.receipt.as_ref()).map_or(0, |receipt| receipt.len());
-        confirmation
+        let confirmation = self.awaited.take(token)?;
+        self.receipt_bytes -= confirmation.receipt.as_ref().map_or(0, |receipt| receipt.len());
+        Some(confirmation)
     }
 }

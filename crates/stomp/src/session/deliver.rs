@@ -40,13 +40,8 @@ impl State {
         };
         if let Err(malformed) = self.encoder.put(envelope, message, cx.out) {
             // Nobody on this protocol can ever read it: it would block the subscription.
-            cx.requests.push(Request::Settle {
-                subscription: delivery.subscription,
-                deliveries: Deliveries::One(delivery.delivery),
-                settlement: Settlement::Poisoned(Arc::from(malformed.to_string())),
-                transaction: None,
-                confirm: None,
-            });
+            let poisoned = Settlement::Poisoned(Arc::from(malformed.to_string()));
+            cx.requests.push(Request::settle(delivery.subscription, Deliveries::One(delivery.delivery), poisoned));
             return;
         }
         match ack_mode {

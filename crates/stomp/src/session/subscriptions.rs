@@ -324,11 +324,5 @@ impl Subscriptions {
 }
 
 fn consumed_through(subscription: SubscriptionId, delivery: DeliveryId) -> Request {
-    Request::Settle {
-        subscription,
-        deliveries: Deliveries::Through(delivery),
-        settlement: Settlement::Consumed,
-        transaction: None,
-        confirm: None,
-    }
+    Request::settle(subscription, Deliveries::Through(delivery), Settlement::Consumed)
 }

@@ -6,21 +6,22 @@ use ferrymq_model::BranchAction::{
     Commit, CommitOnePhase, End, Forget, HeuristicCommit, HeuristicRollback, Prepare, Rollback, Start,
 };
 use ferrymq_model::DeliveryMode::Persistent;
-use ferrymq_model::{Request, Token, TransactionId};
+use ferrymq_model::{BranchAction, Request, Token, TransactionId};
+
+/// The branch has come to this; maybe the broker started again since.
+fn decided(decision: BranchAction, restarts: usize) -> Bench {
+    let mut t = prepared();
+    t.branch(0, "x", decision, 4);
+    t.flush();
+    t.events();
+    t.restart_times(restarts, 0);
+    t
+}
 
 #[test]
 fn a_decision_asked_for_again_gets_the_same_answer() {
     for restarts in [0, 1, 3] {
-        let mut t = prepared();
-        t.branch(0, "x", Commit, 4);
-        t.flush();
-        t.events();
-        for _ in 0..restarts {
-            t.restart();
-        }
-        if restarts > 0 {
-            t.connect(0);
-        }
+        let mut t = decided(Commit, restarts);
         t.branch(0, "x", Commit, 5);
         t.branch(0, "x", Rollback, 6);
         t.branch(0, "y", Commit, 7);
@@ -28,16 +29,7 @@ fn a_decision_asked_for_again_gets_the_same_answer() {
         let events = t.events();
         assert!(events.starts_with(again) && events.contains("0 refused 7 Branch(Unknown)"), "{events}");
         assert_eq!(t.bodies("out"), "b");
-        let mut t = prepared();
-        t.branch(0, "x", Rollback, 4);
-        t.flush();
-        t.events();
-        for _ in 0..restarts {
-            t.restart();
-        }
-        if restarts > 0 {
-            t.connect(0);
-        }
+        let mut t = decided(Rollback, restarts);
         t.branch(0, "x", Rollback, 5);
         t.branch(0, "x", Commit, 6);
         let events = t.events();
@@ -134,10 +126,7 @@ fn decisions_need_a_prepared_branch() {
 fn one_phase_commits_what_is_prepared() {
     for restarts in 0..2 {
         let mut t = prepared();
-        if restarts > 0 {
-            t.restart();
-            t.connect(0);
-        }
+        t.restart_times(restarts, 0);
         t.branch(0, "x", CommitOnePhase, 4);
         assert_eq!(t.events(), "");
         t.flush();

@@ -125,9 +125,7 @@ fn what_a_commit_changes_is_written_again() {
     later.header.annotations.get_or_insert_default().schedule = Some(Box::new(schedule));
     t.send_message(0, "q", later, Some(1), None);
     t.send_in(0, 1, "q", "passing", NonPersistent);
-    t.branch(0, "x", End, 2);
-    t.branch(0, "x", Prepare, 3);
-    t.flush();
+    super::prepare(&mut t);
     t.restart();
     t.connect_as(0, Some("me"));
     t.branch(0, "x", Commit, 4);
@@ -161,8 +159,7 @@ fn what_was_prepared_long_ago_is_written_again() {
     for _ in 0..3 {
         assert_eq!(bodies(&mut t, "q"), "a");
         t.restart();
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     assert!(t.journal.footprint().1 <= 3, "{} segments", t.journal.footprint().1);
 }
@@ -181,8 +178,7 @@ fn a_segment_goes_when_what_was_held_in_it_was_rolled_back_or_left() {
         }
         for _ in 0..3 {
             t.restart();
-            t.journal.flush_lazy();
-            t.flush();
+            t.flush_all();
         }
         let kept = t.journal.footprint().1;
         assert_eq!(kept > 1, is_committed, "{kept} segments");
@@ -194,8 +190,7 @@ fn a_segment_goes_when_what_was_held_in_it_was_rolled_back_or_left() {
             t.flush();
         }
         for _ in 0..2 {
-            t.journal.flush_lazy();
-            t.flush();
+            t.flush_all();
             t.restart();
         }
         assert!(t.journal.footprint().1 <= 2, "{} segments", t.journal.footprint().1);
@@ -212,9 +207,7 @@ fn what_expired_while_it_was_prepared_is_committed_and_expires() {
     message.header.mode = Persistent;
     message.header.expiration = Some(ferrymq_model::WallTime(t.now.wall.0 + 1000));
     t.send_message(0, "q", message, Some(1), None);
-    t.branch(0, "x", End, 2);
-    t.branch(0, "x", Prepare, 3);
-    t.flush();
+    super::prepare(&mut t);
     t.tick(5000);
     t.restart();
     t.connect(0);

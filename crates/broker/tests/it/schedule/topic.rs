@@ -15,8 +15,7 @@ fn the_topic_tells_what_is_scheduled() {
     t.subscribe_as(0, 1, "answers", |s| s.settles = ferrymq_model::request::Settles::WhenWritten);
     for number in 0..10 {
         t.schedule(0, "q", &format!("x=y|{number}"), None, delay(1000 + number));
-        t.journal.flush_lazy();
-        t.flush();
+        t.flush_all();
     }
     let ask = |t: &mut Bench, properties: &str| {
         t.send_as(0, MANAGEMENT, &format!("{properties}|"), token(1), |m| {

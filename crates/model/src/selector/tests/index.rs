@@ -1,24 +1,9 @@
 //! The index finds what evaluating every selector alone finds, whatever came and went before.
 
+use super::chance::Random;
 use super::{annotated, message};
 use crate::message::Message;
 use crate::selector::{Effort, Selector, SelectorIndex};
-
-/// xorshift64*: small, seeded, good enough to choose.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
-    }
-
-    fn pick<'a>(&mut self, among: &[&'a str]) -> &'a str {
-        among[self.below(among.len())]
-    }
-}
 
 /// Values that equal each other over their types, or do not although they look alike.
 const LITERALS: &[&str] = &[

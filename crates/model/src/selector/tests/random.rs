@@ -1,25 +1,10 @@
 //! Random selectors against a second evaluator, written as plainly as can be; random text; hard patterns.
 
+use super::chance::Random;
 use super::message;
 use crate::limits::{SELECTOR_BYTES_MAX, SELECTOR_STEPS_LEAST, SELECTOR_STEPS_MAX, SELECTOR_STEPS_SHARED_MAX};
 use crate::selector::like::Pattern;
 use crate::selector::{Effort, Selector};
-
-/// xorshift64*: small, seeded, good enough to choose.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
-    }
-
-    fn pick<'a>(&mut self, among: &[&'a str]) -> &'a str {
-        among[self.below(among.len())]
-    }
-}
 
 /// What the plain evaluator knows of a value.
 #[derive(Clone, PartialEq, Debug)]
