@@ -12,6 +12,9 @@ use crate::subscription::Subscription;
 use ferrymq_model::selector::Effort;
 use std::cmp::Reverse;
 
+/// No version of a queue.
+const NEVER: u64 = 0;
+
 /// What a look into a queue found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Found {
@@ -76,9 +79,10 @@ impl Broker {
             }
         }
         self.order = order;
-        if quiet && !gave {
+        if !gave {
             let queue = &mut self.queues[index];
-            queue.quiet_at = queue.version;
+            // One that has more to look at is not to miss it when a message comes in that it does not want.
+            queue.quiet_at = if quiet { queue.version } else { NEVER };
         }
         gave
     }
@@ -164,7 +168,7 @@ impl Queue {
         chosen: &mut Vec<Member>,
     ) -> Choice {
         if self.is_choosy() {
-            return match self.ready == 0 || self.quiet_at == self.version {
+            return match self.ready == 0 || self.is_quiet() {
                 true => self.choose_for(item, subscriptions, chosen),
                 false => Choice::Later,
             };
@@ -193,7 +197,12 @@ impl Queue {
         strict
     }
 
-    fn is_barred(&self, subscription: u32) -> bool {
+    /// Whether no consumer with credit has anything left to look at.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet_at == self.version
+    }
+
+    pub(crate) fn is_barred(&self, subscription: u32) -> bool {
         self.exclusive.is_some_and(|only| only != subscription)
     }
 

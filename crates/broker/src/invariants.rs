@@ -160,6 +160,15 @@ impl Broker {
         assert_eq!(queue.audience.everybody(), consumers.clone().collect::<Vec<_>>(), "audience of queue {index}");
         let eager = consumers.filter(|&consumer| self.subscriptions[consumer].has_credit()).count();
         assert_eq!(queue.eager, eager, "consumers of queue {index} with credit");
+        if queue.ready > 0 && queue.is_quiet() {
+            for consumer in &queue.consumers {
+                let busy = consumer.idle_at != queue.version && self.subscriptions[consumer.subscription].has_credit();
+                assert!(
+                    !busy || queue.is_barred(consumer.subscription),
+                    "a consumer of the quiet queue {index} looks on"
+                );
+            }
+        }
         if !queue.is_choosy() && eager > 0 && queue.exclusive.is_none() && !self.closing {
             let waits = queue.bands.iter().any(|band| {
                 let first = band.iter().find(|entry| entry.is_live());

@@ -125,6 +125,30 @@ fn slow_selectors_use_up_what_a_step_may_examine() {
     assert!((1..20).contains(&asked), "{asked} properties in a step");
 }
 
+/// It had no credit while the others, who want none of them, were shown all that came in.
+#[test]
+fn who_has_not_looked_at_all_that_waits_misses_nothing_when_something_comes_in() {
+    let mut t = Bench::with(Settings { examined_per_dispatch_max: 100, ..Settings::default() });
+    t.connect(0);
+    t.subscribe_as(0, 1, "q", |s| s.selector = Some("color = 'blue'".into()));
+    t.subscribe_as(0, 2, "q", |s| {
+        s.selector = Some("color = 'red'".into());
+        s.prefetch = 1;
+    });
+    t.send(0, "q", "color=red|first");
+    for _ in 0..150 {
+        t.send(0, "q", "color=green|x");
+    }
+    t.send(0, "q", "color=red|second");
+    assert_eq!(t.events(), "0 s2 #1 first");
+    t.settle(0, 2, 1, Settlement::Consumed);
+    t.send(0, "q", "color=green|x");
+    for _ in 0..3 {
+        t.tick(1);
+    }
+    assert_eq!(t.events(), "0 s2 #2 second");
+}
+
 #[test]
 fn an_easy_selector_finds_its_message_among_slow_ones() {
     let mut t = Bench::new();
