@@ -152,6 +152,11 @@ impl Broker {
             "ready, gone, fetching, in flight, stored, memory of queue {index}"
         );
         assert_eq!(queue.fetching_bytes, fetching_bytes, "bytes being read for queue {index}");
+        self.check_consumers(index);
+    }
+
+    fn check_consumers(&self, index: u32) {
+        let queue = &self.queues[index];
         for consumer in &queue.consumers {
             let groups = queue.groups.owned_by(consumer.subscription);
             assert_eq!(consumer.groups as usize, groups, "groups of a consumer of queue {index}");
