@@ -18,7 +18,7 @@ use crate::transaction::branch::wrong;
 use crate::transaction::commit::{Ending, Sent};
 use crate::transaction::hold::{HeldSend, HeldSettlement};
 use ferrymq_model::event::{BranchReport, BranchState};
-use ferrymq_model::request::{GivesUp, Settles, SubscribeMode};
+use ferrymq_model::request::{GivesUp, Settles};
 use ferrymq_model::{
     Address, BranchError, DeliveryMode, Destination, DestinationKind, Message, Refusal, SessionId, Settlement,
     Subscribe, SubscriptionId, WallTime, Xid,
@@ -426,22 +426,9 @@ impl Subscription {
         let leaf = Destination { kind: DestinationKind::Queue, name: Arc::from("") };
         let address = Arc::new(Address { leaves: vec![Arc::new(leaf)] });
         let wishes = Subscribe {
-            subscription: SubscriptionId(0),
-            name: None,
-            address: Arc::clone(&address),
-            selector: None,
-            selector_converts_text: false,
-            mode: SubscribeMode::Consume,
-            settles: Settles::WhenAcknowledged,
             // Who counted is forgotten: what nobody may see for years is not buried for it.
             gives_up: GivesUp::Consumer,
-            prefetch: 0,
-            no_local: false,
-            exclusive: false,
-            priority: 0,
-            retroactive: false,
-            pending_limit: None,
-            confirm: None,
+            ..Subscribe::consumer(SubscriptionId(0), Arc::clone(&address), 0)
         };
         Self {
             session: NOBODY,
